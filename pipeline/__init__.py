@@ -1,0 +1,1 @@
+"""Beam jobs (manifest, mine, count, shards) and the pure functions that they wire."""
