@@ -1,0 +1,73 @@
+"""Progress of a job, read off its output directory, so that every runner shows the same."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from pipeline import storage
+
+_POLL_SECONDS = 0.5
+_LINE_SECONDS = 30.0
+
+
+@contextlib.contextmanager
+def watch(directory: str, names: Sequence[str]) -> Iterator[None]:
+    """Show how many of the files ``names`` stand in ``directory`` while the block runs.
+
+    A bar on a terminal, a plain line now and then elsewhere, on standard error.
+    """
+    stop = threading.Event()
+    show = _bar if sys.stderr.isatty() else _lines
+    thread = threading.Thread(target=show, args=(directory, set(names), stop), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _done(directory: str, names: set[str]) -> int:
+    with contextlib.suppress(OSError):  # a store that hiccups must not end the job
+        return len(names.intersection(storage.list_names(directory)))
+    return 0
+
+
+def _bar(directory: str, names: set[str], stop: threading.Event) -> None:
+    from rich.console import Console  # only a terminal pays for it
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("shards"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(directory.rstrip("/").rsplit("/", 1)[-1], total=len(names))
+        while not stop.wait(_POLL_SECONDS):
+            progress.update(task, completed=_done(directory, names))
+        progress.update(task, completed=_done(directory, names))
+
+
+def _lines(directory: str, names: set[str], stop: threading.Event) -> None:
+    begin, last = time.monotonic(), -1
+    while not stop.wait(_LINE_SECONDS):
+        done = _done(directory, names)
+        if done != last:
+            seconds = time.monotonic() - begin
+            print(f"{directory}: {done} of {len(names)} shards, {seconds:.0f} s", file=sys.stderr)  # noqa: T201
+            last = done

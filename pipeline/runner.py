@@ -1,0 +1,137 @@
+"""Run a function over shards with Apache Beam, on this machine or on a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+
+from pipeline import storage
+from pipeline.job import FAILED
+from pipeline.progress import watch
+from pipeline.shard import STATS
+from vocab.errors import InputError
+
+_LOCAL: Final = "FnApiRunner"
+_REFUSED: Final = {
+    "daskrunner": "it writes empty files without an error",
+    "prismrunner": "it downloads a binary at run time",
+    "directrunner": f"it tries to download a binary first ({_LOCAL} is its local part)",
+}
+_MESSAGE = re.compile(
+    r"\.(?:InputError|DiskFullError): (.+?)(?: \[while running .*)?$", re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerConfig:
+    """Where a job runs: ``workers`` local processes, or whatever Beam's own ``flags`` say."""
+
+    workers: int = 1
+    flags: tuple[str, ...] = ()
+
+    def options(self) -> PipelineOptions:
+        """Return Beam's options.
+
+        Raises:
+            InputError: a flag is unknown to Beam, or the runner is one that cannot be trusted.
+        """
+        if self.workers < 1:
+            raise InputError(f"--workers {self.workers}: at least one worker is needed")
+        options = _known_options(self.flags)
+        runner = options.view_as(StandardOptions).runner
+        if runner is None:
+            return PipelineOptions([*self.flags, *self._local_flags()])
+        why = _REFUSED.get(runner.rsplit(".", 1)[-1].lower())
+        if why:
+            raise InputError(
+                f"--runner={runner}: refused, {why}; leave --runner out to run on this machine"
+            )
+        return options
+
+    def _local_flags(self) -> list[str]:
+        flags = [f"--runner={_LOCAL}", f"--direct_num_workers={self.workers}"]
+        return flags + ["--direct_running_mode=multi_processing"] * (self.workers > 1)
+
+
+def _known_options(flags: Sequence[str]) -> PipelineOptions:
+    """Refuse what Beam would drop with a warning that nobody reads."""
+    options = PipelineOptions(list(flags))
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            known = options.get_all_options()
+            given = options.get_all_options(retain_unknown_options=True)
+    except SystemExit:
+        why = complaint.getvalue().strip().splitlines()[-1:]
+        raise InputError(f"Beam's flags after `--`: {''.join(why)}") from None
+    unknown = sorted(given.keys() - known.keys())
+    if unknown:
+        raise InputError(f"--{unknown[0]}: Beam has no such flag (those after `--` go to Beam)")
+    return options
+
+
+class EachShard(beam.DoFn):
+    """Base of the jobs' functions: makes one shard of ``output`` from its stem.
+
+    A shard that cannot be made costs that shard: its reason goes to ``failed/<stem>.txt``, the
+    others go on, and the job says so at its end. A full disk stops the job at once.
+    """
+
+    output: str
+
+    def process(self, stem: str) -> None:
+        """Make one shard."""
+        try:
+            with storage.disk_errors(storage.join(self.output, stem)):
+                self.make(stem)
+        except storage.DiskFullError:
+            raise
+        except InputError as error:
+            note = storage.join(self.output, FAILED, f"{stem}.txt")
+            storage.write_bytes(note, str(error).encode())
+
+    def make(self, stem: str) -> None:
+        """Make the shard ``stem``; jobs implement this."""
+        raise TypeError("EachShard has no shard of its own to make")
+
+
+def run_each_shard(make: EachShard, stems: Sequence[str], *, runner: RunnerConfig) -> None:
+    """Run ``make`` for every stem and wait; the shards appear in ``make.output``.
+
+    Raises:
+        InputError: something that stops the whole job, such as a full disk.
+    """
+    options = runner.options()
+    if not stems:
+        return
+    pipeline = beam.Pipeline(options=options)
+    _ = (
+        pipeline
+        | "Shards" >> beam.Create(list(stems))
+        | "Spread" >> beam.Reshuffle()
+        | "Make" >> beam.ParDo(make)
+    )
+    with watch(make.output, [stem + STATS for stem in stems]):
+        run_pipeline(pipeline)
+
+
+def run_pipeline(pipeline: beam.Pipeline) -> None:
+    """Run a pipeline to its end; the user's errors come out as they went in."""
+    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+    try:
+        pipeline.run().wait_until_finish()
+    except InputError:
+        raise
+    except Exception as error:
+        found = _MESSAGE.findall(str(error))
+        if found:
+            raise InputError(found[-1].replace("\\n", " ").strip()) from error
+        raise
