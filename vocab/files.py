@@ -1,0 +1,39 @@
+"""Small text files, read strictly and published whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from vocab.errors import InputError
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a UTF-8 file with LF line ends; whatever else it is, is refused."""
+    try:
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start}; convert the file") from error
+    if "\r" in text:
+        line = text.count("\n", 0, text.index("\r")) + 1
+        raise InputError(f"{path}:{line}: has CR line ends; convert the file to LF")
+    if text and not text.endswith("\n"):
+        line = text.count("\n") + 1
+        raise InputError(f"{path}:{line}: the last line is cut short; write the file again")
+    return text.split("\n")[:-1]
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8 under a temporary name, flush it to the disk, and rename it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
