@@ -19,8 +19,8 @@ import filelock
 
 from pipeline import storage
 from pipeline.shard import BAD, dumps, list_stems, read_stats
-from vocab.version import __version__
 from vocab.errors import InputError
+from vocab.version import __version__
 
 INFO: Final = "info.json"
 COMPLETED: Final = "COMPLETED"

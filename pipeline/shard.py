@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,6 @@ from vocab.errors import InputError
 STATS: Final = "_stats.json"
 BAD: Final = "bad"
 _DETAIL_LIMIT = 200
-_STEM = re.compile(r"(?:[a-z0-9_]+-)?\d{5,}")
 
 
 def shard_name(number: int) -> str:
@@ -67,8 +65,7 @@ def read_stats(directory: str, stem: str) -> Stats | None:
 def list_stems(directory: str) -> list[str]:
     """Return the stems of the finished shards of a directory, in order."""
     names = storage.list_names(directory)
-    stems = (name.removesuffix(STATS) for name in names if name.endswith(STATS))
-    return [stem for stem in stems if _STEM.fullmatch(stem)]
+    return [name.removesuffix(STATS) for name in names if name.endswith(STATS)]
 
 
 def is_done(directory: str, stem: str, inputs: dict[str, str]) -> bool:
@@ -106,7 +103,14 @@ class ShardOutput:
 
     def file(self, suffix: str) -> Path:
         """Return the temporary path of the file that will be ``<stem><suffix>``."""
-        return self._temporary(self.stem + suffix)
+        return self.named(self.stem + suffix)
+
+    def named(self, name: str) -> Path:
+        """Return the temporary path of the file that will be ``name``."""
+        with storage.disk_errors(storage.join(self.directory, name)):
+            local = storage.temporary(storage.join(self.directory, name))
+        self._files[name] = local
+        return local
 
     def bad(self, key: str, reason: str, detail: str = "") -> None:
         """Record a row that cannot be used: a line in ``bad/<stem>.jsonl`` and a counter."""
@@ -131,16 +135,10 @@ class ShardOutput:
             for local in self._files.values():
                 local.unlink(missing_ok=True)
 
-    def _temporary(self, name: str) -> Path:
-        with storage.disk_errors(storage.join(self.directory, name)):
-            local = storage.temporary(storage.join(self.directory, name))
-        self._files[name] = local
-        return local
-
     def _publish(self) -> None:
         bad_name = f"{BAD}/{self.stem}.jsonl"
         if self._bad_lines:
-            self._temporary(bad_name).write_text("".join(line + "\n" for line in self._bad_lines))
+            self.named(bad_name).write_text("".join(line + "\n" for line in self._bad_lines))
         else:
             storage.remove(storage.join(self.directory, bad_name))  # of an earlier, other input
         files = {

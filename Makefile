@@ -1,0 +1,38 @@
+# make demo and make test work from a bare clone: they create .venv and install what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-all lint bench clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+$(STAMP): setup.cfg pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+install: $(STAMP) ## create .venv and install the project with its development tools
+
+demo: $(STAMP) ## captions to tags to labelled shards on drawn scenes, no network, about a minute
+	$(BIN)/tag2text demo --output demo
+
+test: $(STAMP) lint ## lint, types and every test that is not slow
+	$(BIN)/python -m pytest -m 'not slow' -n 2
+
+test-all: $(STAMP) lint ## the slow tests too
+	$(BIN)/python -m pytest -n 2
+
+lint: $(STAMP) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP) ## measure against the peers (needs the real captions; DATA=directory)
+	$(BIN)/python -m benchmarks.run $(if $(DATA),--data $(DATA))
+
+clean: ## remove what the demo, the benchmarks and the tools made
+	rm -rf demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,73 @@
+"""The command line: parse the flags, call one function, print what came of it.
+
+Heavy modules are imported inside the commands, so that ``tag2text --help`` is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from tag2text import commands_pipeline, commands_vocab
+from vocab.errors import InputError
+from vocab.version import __version__
+
+app = typer.Typer(
+    name="tag2text",
+    help="Captions become tags, tags a vocabulary, images labelled WebDataset shards.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+commands_pipeline.register(app)
+app.add_typer(commands_vocab.app, name="vocab")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tag2text {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Options that stand before the command."""
+    if debug:
+        os.environ["TAG2TEXT_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Run the command line: exit code 0 done, 1 failed, 2 bad usage."""
+    try:
+        app()
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough; Python must not complain while it shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        _report(error)
+        sys.exit(1)
+
+
+def _report(error: Exception) -> None:
+    if os.environ.get("TAG2TEXT_DEBUG"):
+        traceback.print_exception(error)
+    elif isinstance(error, InputError):
+        typer.echo(f"tag2text: {error}", err=True)
+    else:
+        line = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        typer.echo(f"tag2text: unexpected {line} (tag2text --debug ... shows more)", err=True)
+
+
+if __name__ == "__main__":
+    main()

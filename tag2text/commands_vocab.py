@@ -1,0 +1,33 @@
+"""``tag2text vocab ...``: candidates, and the vocabulary that people's decisions make of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tag2text.options import Quota, Top, Weight, selection
+from tag2text.output import table
+
+app = typer.Typer(help="From candidates to a vocabulary.", no_args_is_help=True)
+
+
+@app.command()
+def candidates(
+    counts: Annotated[Path, typer.Argument(help="The counts.parquet of `tag2text count`.")],
+    output: Annotated[Path | None, typer.Option(help="Where to write the TSV.")] = None,
+    top: Top = 5000,
+    quota: Quota = None,
+    weight: Weight = None,
+) -> None:
+    """Select candidates anew from counts, with another size, quotas or weights; takes a second."""
+    from pipeline.count import read_counts, select_candidates
+    from vocab.candidates import format_candidates, write_candidates
+
+    chosen = select_candidates(read_counts(str(counts)), selection(top, quota, weight))
+    if output is None:
+        typer.echo(format_candidates(chosen), nl=False)
+        return
+    write_candidates(output, chosen)
+    typer.echo(f"{output}: {len(chosen)} candidates")

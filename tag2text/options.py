@@ -1,0 +1,50 @@
+"""Flags that several commands share, so that they mean and read the same everywhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.count import Selection
+    from pipeline.runner import RunnerConfig
+
+Output = Annotated[str, typer.Option(help="Directory to write, local, gs:// or s3://.")]
+Workers = Annotated[int, typer.Option(min=1, help="Local processes.")]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Take over the lock of a run on another, dead host.")
+]
+MaxBadRatio = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="Share of bad rows past which the job fails.")
+]
+Top = Annotated[int, typer.Option(min=1, help="How many candidates to keep.")]
+Quota = Annotated[
+    str | None,
+    typer.Option(help="Places per kind: object=4000,action=400,attribute=600 (object: + scene)."),
+]
+Weight = Annotated[
+    list[str] | None,
+    typer.Option(help="What an image of a source counts: coco=3.5, or coco=113000/32509."),
+]
+BEAM_FLAGS = {"allow_extra_args": True}
+BEAM_EPILOG = "Flags after -- go to Apache Beam, for example: -- --runner=DataflowRunner ..."
+
+
+def selection(top: int, quota: str | None, weight: list[str] | None) -> Selection:
+    """Return how to select candidates, from the flags."""
+    from pipeline.count import Selection
+    from vocab.candidates import parse_quota, parse_weights
+
+    return Selection(
+        top=top,
+        quotas=parse_quota(quota) if quota else {},
+        weights=parse_weights(weight or ()),
+    )
+
+
+def runner(context: typer.Context, workers: int) -> RunnerConfig:
+    """Return where to run, from ``--workers`` and the flags after ``--``."""
+    from pipeline.runner import RunnerConfig
+
+    return RunnerConfig(workers, tuple(context.args))
