@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from vocab.errors import InputError
-from vocab.files import read_lines, write_whole
+from vocab.files import parse_count, read_lines, write_whole
 from vocab.graph import KINDS, Tag
 from vocab.keys import checked
 
@@ -182,26 +182,21 @@ def _parse_row(cells: Sequence[str], *, sources: Sequence[str], rank: int) -> Ca
     if len(cells) != expected:
         raise ValueError(f"has {len(cells)} columns, the header has {expected}")
     tag = checked(Tag(*cells[1:3]))
-    found, images, captions, *per_source = map(_number, (cells[0], *cells[3:]))
+    found, images, captions, *per_source = map(parse_count, (cells[0], *cells[3:]))
     if found != rank:
         raise ValueError(f"has rank {found} where rank {rank} is due; the lines are not in order")
     plain = dict(zip(sources, per_source, strict=True))
     return Candidate(rank, tag.kind, tag.tag, images, captions, plain)
 
 
-def _number(cell: str) -> int:
-    if not (cell.isascii() and cell.isdecimal()):
-        raise ValueError(f"{cell!r} is not a count")
-    return int(cell)
-
-
 def parse_quota(text: str) -> dict[str, int]:
     """Read ``"object=4000,action=400"``; :class:`InputError` says what is wrong with it."""
     quotas: dict[str, int] = {}
     for kind, value in _pairs("quota", text.split(","), example="object=4000,action=400"):
-        if not (value.isascii() and value.isdecimal()):
-            raise InputError(f"quota {kind}={value}: {value!r} is not a whole number of places")
-        quotas[kind] = int(value)
+        try:
+            quotas[kind] = parse_count(value)
+        except ValueError as error:
+            raise InputError(f"quota of {kind}: {error}; write it as {kind}=400") from error
     _refuse_unknown("kind", quotas, KINDS)
     return quotas
 

@@ -1,4 +1,4 @@
-"""Small text files, read strictly and published whole."""
+"""Small text files and tables, read strictly and published whole."""
 
 from __future__ import annotations
 
@@ -37,3 +37,10 @@ def write_whole(path: Path, text: str) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def parse_count(cell: str) -> int:
+    """Return the number in a cell of a table; ``ValueError`` unless it is plain digits."""
+    if not (cell.isascii() and cell.isdecimal()):
+        raise ValueError(f"{cell!r} is not a count")
+    return int(cell)
