@@ -11,11 +11,13 @@ from vocab.errors import InputError
 def read_lines(path: Path) -> list[str]:
     """Return the lines of a UTF-8 file with LF line ends; whatever else it is, is refused."""
     try:
-        text = path.read_bytes().decode()
+        data = path.read_bytes()
+        text = data.decode()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 at byte {error.start}; convert the file") from error
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}:{line}: is not UTF-8; convert the file") from error
     if "\r" in text:
         line = text.count("\n", 0, text.index("\r")) + 1
         raise InputError(f"{path}:{line}: has CR line ends; convert the file to LF")
