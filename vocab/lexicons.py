@@ -14,8 +14,8 @@ def words(name: str) -> frozenset[str]:
 
 @cache
 def mapping(name: str) -> dict[str, str]:
-    """Return ``lexicon/<name>.txt`` as a dictionary: the first word of a line to the rest."""
-    pairs = (line.partition(" ") for line in _entries(name))
+    """Return the ``key: value`` lines of ``lexicon/<name>.txt``."""
+    pairs = (line.partition(": ") for line in _entries(name))
     return {key: value for key, _, value in pairs}
 
 
