@@ -182,7 +182,7 @@ def read_log(paths: Iterable[Path]) -> tuple[list[Event], list[Problem]]:
                 if events.setdefault(event.id, event) != event:
                     raise ValueError(f"id {event.id[:40]!r} was used before, for another event")
             except ValueError as error:
-                problems.append(Problem(path, number, str(error)))
+                problems.append(Problem(path, number, str(error)[:200]))
     return list(events.values()), problems
 
 

@@ -97,15 +97,16 @@ def test_every_source_has_a_column_even_where_no_chosen_tag_has_it():
 def test_pools_are_cut_while_counting_without_losing_the_best():
     counts = [(Tag("object", f"t{n}"), {"a": (n, n)}) for n in range(1, 3 * SLACK)]
     random.Random(0).shuffle(counts)
-    assert [c.images for c in select(counts, top=5)] == [
-        3 * SLACK - 1 - back for back in range(5)
-    ]
+    assert [c.images for c in select(counts, top=5)] == [3 * SLACK - 1 - back for back in range(5)]
 
 
 @pytest.mark.parametrize(
     "flags, message",
     [
-        ({"quotas": {"objects": 3}}, "unknown kind objects (known: object, scene, attribute, action)"),
+        (
+            {"quotas": {"objects": 3}},
+            "unknown kind objects (known: object, scene, attribute, action)",
+        ),
         ({"weights": {"cocoa": 3.0}}, "unknown source cocoa (known: coco, sbu)"),
     ],
 )
