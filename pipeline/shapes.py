@@ -82,6 +82,15 @@ def mirror(glyph: Glyph) -> Glyph:
     return tuple(shape._replace(points=_mirrored(shape)) for shape in glyph)
 
 
+def span(shape: Shape) -> tuple[float, float]:
+    """Return the least and the greatest x that the shape covers."""
+    half = shape.width / 2
+    if shape.form in ("oval", "ring"):
+        half += shape.points[2]
+        return shape.points[0] - half, shape.points[0] + half
+    return min(shape.points[::2]) - half, max(shape.points[::2]) + half
+
+
 def _mirrored(shape: Shape) -> tuple[float, ...]:
     if shape.form in ("oval", "ring"):
         return (-shape.points[0], *shape.points[1:])
