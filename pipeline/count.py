@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from pipeline import storage
 from pipeline.job import Job, Summary, finish, open_output, read_completed, read_info
 from pipeline.records import PARQUET
-from pipeline.runner import RunnerConfig, run_pipeline
+from pipeline.runner import RunnerConfig, new_pipeline, run_pipeline
 from pipeline.shard import ShardOutput, is_done, list_stems
 from vocab.candidates import Candidate, format_candidates, select
 from vocab.errors import InputError
@@ -104,7 +104,7 @@ def _run(config: CountConfig, directories: dict[str, str], inputs: dict[str, str
         for source, path in directories.items()
         for stem in list_stems(path)
     ]
-    pipeline = beam.Pipeline(options=config.runner.options())
+    pipeline = new_pipeline(config.runner)
     write = WriteCounts(config.output, config.selection, inputs)
     _ = (
         pipeline

@@ -11,23 +11,23 @@ from dataclasses import dataclass
 from typing import Final
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from pipeline import storage
+from pipeline import storage, worker
 from pipeline.job import FAILED
 from pipeline.progress import watch
 from pipeline.shard import STATS
 from vocab.errors import InputError
 
-_LOCAL: Final = "FnApiRunner"
 _REFUSED: Final = {
     "daskrunner": "it writes empty files without an error",
     "prismrunner": "it downloads a binary at run time",
-    "directrunner": f"it tries to download a binary first ({_LOCAL} is its local part)",
+    "directrunner": "it tries to download a binary first",
 }
-_MESSAGE = re.compile(
-    r"\.(?:InputError|DiskFullError): (.+?)(?: \[while running .*)?$", re.MULTILINE
-)
+_MESSAGE = re.compile(r"\.(?:InputError|DiskFullError): (.+)$", re.MULTILINE)
+_STEP = re.compile(r" \[while running .*")  # what Beam adds to a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class RunnerConfig:
     flags: tuple[str, ...] = ()
 
     def options(self) -> PipelineOptions:
-        """Return Beam's options.
+        """Return Beam's options; without a ``--runner`` among them Beam runs on this machine.
 
         Raises:
             InputError: a flag is unknown to Beam, or the runner is one that cannot be trusted.
@@ -47,22 +47,29 @@ class RunnerConfig:
             raise InputError(f"--workers {self.workers}: at least one worker is needed")
         options = _known_options(self.flags)
         runner = options.view_as(StandardOptions).runner
-        if runner is None:
-            return PipelineOptions([*self.flags, *self._local_flags()])
-        why = _REFUSED.get(runner.rsplit(".", 1)[-1].lower())
+        why = _REFUSED.get((runner or "").rsplit(".", 1)[-1].lower())
         if why:
             raise InputError(
                 f"--runner={runner}: refused, {why}; leave --runner out to run on this machine"
             )
         return options
 
-    def _local_flags(self) -> list[str]:
-        flags = [f"--runner={_LOCAL}", f"--direct_num_workers={self.workers}"]
-        return flags + ["--direct_running_mode=multi_processing"] * (self.workers > 1)
+
+def new_pipeline(config: RunnerConfig) -> beam.Pipeline:
+    """Return an empty pipeline for the runner of ``config``; see :meth:`RunnerConfig.options`."""
+    options = config.options()
+    if options.view_as(StandardOptions).runner is not None:
+        return beam.Pipeline(options=options)
+    options.view_as(DirectOptions).direct_num_workers = config.workers
+    environment = None
+    if config.workers > 1:
+        environment = SubprocessSDKEnvironment.from_command_string(worker.COMMAND)
+    return beam.Pipeline(runner=FnApiRunner(environment), options=options)
 
 
 def _known_options(flags: Sequence[str]) -> PipelineOptions:
     """Refuse what Beam would drop with a warning that nobody reads."""
+    logging.getLogger("apache_beam.options").setLevel(logging.ERROR)  # we say it better below
     options = PipelineOptions(list(flags))
     complaint = io.StringIO()
     try:
@@ -74,7 +81,8 @@ def _known_options(flags: Sequence[str]) -> PipelineOptions:
         raise InputError(f"Beam's flags after `--`: {''.join(why)}") from None
     unknown = sorted(given.keys() - known.keys())
     if unknown:
-        raise InputError(f"--{unknown[0]}: Beam has no such flag (those after `--` go to Beam)")
+        name = unknown[0].replace("_", "-")
+        raise InputError(f"--{name}: Beam has no such flag (those after `--` go to Beam)")
     return options
 
 
@@ -109,10 +117,9 @@ def run_each_shard(make: EachShard, stems: Sequence[str], *, runner: RunnerConfi
     Raises:
         InputError: something that stops the whole job, such as a full disk.
     """
-    options = runner.options()
+    pipeline = new_pipeline(runner)
     if not stems:
         return
-    pipeline = beam.Pipeline(options=options)
     _ = (
         pipeline
         | "Shards" >> beam.Create(list(stems))
@@ -124,14 +131,19 @@ def run_each_shard(make: EachShard, stems: Sequence[str], *, runner: RunnerConfi
 
 
 def run_pipeline(pipeline: beam.Pipeline) -> None:
-    """Run a pipeline to its end; the user's errors come out as they went in."""
-    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+    """Run a pipeline to its end; the user's errors come out as they went in.
+
+    Raises:
+        InputError: one was raised in a worker, on whatever machine.
+    """
+    # Beam logs each failure with its traceback before it raises it: once is enough.
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     try:
         pipeline.run().wait_until_finish()
-    except InputError:
-        raise
+    except InputError as error:
+        raise InputError(_STEP.sub("", str(error))) from error
     except Exception as error:
         found = _MESSAGE.findall(str(error))
         if found:
-            raise InputError(found[-1].replace("\\n", " ").strip()) from error
+            raise InputError(_STEP.sub("", found[-1])) from error
         raise
