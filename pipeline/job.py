@@ -102,7 +102,7 @@ def finish(job: Job, stems: Iterable[str]) -> Summary:
     _refuse_missing(job.output, stems)
     summary = summarise(job.output, stems)
     _refuse_bad(job, summary)
-    storage.write_bytes(storage.join(job.output, COMPLETED), dumps(summary.to_json()))
+    storage.update_bytes(storage.join(job.output, COMPLETED), dumps(summary.to_json()))
     return summary
 
 

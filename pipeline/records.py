@@ -93,22 +93,32 @@ class RowWriter:
             self._rows = []
 
 
-def read_rows(
+def read_batches(
     path: str, columns: list[str] | None = None, *, batch_rows: int = 1024
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a Parquet file as dictionaries, a batch in memory at a time.
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a Parquet file, a batch in memory at a time.
 
     Raises:
         InputError: the file is no Parquet file, or lacks a column.
     """
     try:
         with storage.open_input(path) as stream, pq.ParquetFile(stream) as file:
-            for batch in file.iter_batches(batch_size=batch_rows, columns=columns):
-                yield from batch.to_pylist()
+            missing = set(columns or ()) - set(file.schema_arrow.names)
+            if missing:  # Arrow would leave them out without a word
+                raise pa.ArrowKeyError(f"no column {min(missing)}")
+            yield from file.iter_batches(batch_size=batch_rows, columns=columns)
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise InputError(f"{path}: no such file; make its directory anew") from error
         raise InputError(f"{path}: not readable as Parquet ({error}); make it anew") from error
+
+
+def read_rows(
+    path: str, columns: list[str] | None = None, *, batch_rows: int = 1024
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a Parquet file as dictionaries; errors as :func:`read_batches`."""
+    for batch in read_batches(path, columns, batch_rows=batch_rows):
+        yield from batch.to_pylist()
 
 
 def read_manifest(path: str) -> Iterator[ManifestRow]:

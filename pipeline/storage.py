@@ -157,6 +157,12 @@ def write_bytes(path: str, content: bytes) -> None:
             local.unlink(missing_ok=True)
 
 
+def update_bytes(path: str, content: bytes) -> None:
+    """Write a small file atomically, unless it holds just that already."""
+    if size(path) != len(content) or read_bytes(path) != content:
+        write_bytes(path, content)
+
+
 @contextlib.contextmanager
 def disk_errors(path: str) -> Iterator[None]:
     """Turn a full disk or a spent quota into one line that says what to do."""

@@ -1,0 +1,102 @@
+"""Labelled samples: captions and class ids joined by key, and their form in a shard."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.records import read_batches
+from vocab.errors import InputError
+from vocab.graph import Tag
+from vocab.vocabulary import Vocabulary
+
+LABELLED_SCHEMA: Final = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("url", pa.string(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("captions", pa.list_(pa.string()), nullable=False),
+        pa.field("tags", pa.list_(pa.int32()), nullable=False),
+        pa.field("format", pa.string(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),
+    ]
+)
+LABELS: Final = "labels.npy"
+_COLUMNS = ["key", "source", "image", "caption", "tags"]
+_KEY = re.compile(r"[a-z0-9_]{1,32}-\d{9}")
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """An image's captions, each with the sorted ids of its classes; ``image`` is URL or path."""
+
+    key: str
+    source: str
+    image: str
+    captions: tuple[str, ...]
+    tags: tuple[list[int], ...]
+
+    def labels(self) -> list[int]:
+        """Return the sorted ids of the classes of any caption."""
+        return sorted(set().union(*self.tags))
+
+    def to_json(self) -> bytes:
+        """Return the ``.json`` member of the sample."""
+        value = {
+            "captions": self.captions,
+            "tags": self.tags,
+            "source": self.source,
+            "url": self.image,
+        }
+        return json.dumps(value, ensure_ascii=False).encode()
+
+
+def read_captioned(path: str, vocabulary: Vocabulary) -> list[Captioned]:
+    """Return the images of one mined shard, sorted by key.
+
+    Raises:
+        InputError: the file is no mined shard.
+    """
+    rows = list(_encoded_rows(path, vocabulary))
+    rows.sort(key=itemgetter(0))  # stable: captions stay in their order
+    grouped = itertools.groupby(rows, key=itemgetter(0))
+    return [_captioned(path, key, list(group)) for key, group in grouped]
+
+
+def _encoded_rows(path: str, vocabulary: Vocabulary) -> Iterator[tuple[Any, ...]]:
+    """Yield key, source, image, caption and class ids of each row.
+
+    Column by column: a dictionary a tag would cost more than all the rest of the job.
+    """
+    for batch in read_batches(path, _COLUMNS):
+        tags = batch.column("tags")
+        struct = tags.flatten()
+        flat = map(Tag, struct.field("kind").to_pylist(), struct.field("tag").to_pylist())
+        lengths = tags.value_lengths().to_pylist()
+        ids = (vocabulary.encode(itertools.islice(flat, length)) for length in lengths)
+        plain = (batch.column(name).to_pylist() for name in _COLUMNS[:-1])
+        yield from zip(*plain, ids, strict=True)
+
+
+def _captioned(path: str, key: str, rows: list[tuple[Any, ...]]) -> Captioned:
+    if not _KEY.fullmatch(key):
+        raise InputError(f"{path}: {key!r} is no sample key; mine again")
+    _, source, image, _, _ = rows[0]
+    return Captioned(key, source, image, tuple(r[3] for r in rows), tuple(r[4] for r in rows))
+
+
+def pack_labels(vocabulary: Vocabulary, ids: Iterable[int]) -> bytes:
+    """Return the ``.labels.npy`` member: the packed multi-hot label in NumPy's file form."""
+    buffer = io.BytesIO()
+    np.save(buffer, vocabulary.pack(ids))
+    return buffer.getvalue()

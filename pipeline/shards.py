@@ -1,0 +1,236 @@
+"""`shards`: images, mined captions and a vocabulary become labelled WebDataset shards."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from pipeline import storage
+from pipeline.card import dataset_card
+from pipeline.image_sources import TAR, ImageReader, open_images
+from pipeline.images import BadImageError, EncodedImage, ImageSettings, prepare
+from pipeline.job import Job, Summary, finish, open_output, read_completed, read_info, summarise
+from pipeline.labelled import LABELLED_SCHEMA, LABELS, Captioned, pack_labels, read_captioned
+from pipeline.records import PARQUET, RowWriter
+from pipeline.runner import EachShard, RunnerConfig, run_each_shard
+from pipeline.shard import ShardOutput, dumps, is_done, list_stems, read_stats, shard_name
+from pipeline.tar import SampleTar
+from vocab.errors import InputError
+from vocab.vocabulary import Vocabulary
+
+COMMAND: Final = "shards"
+INDEX: Final = ".index"
+SIZES: Final = "sizes.json"
+CARD: Final = "README.md"
+VOCABULARY: Final = "vocabulary"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardsConfig:
+    """Settings of `shards`: ``mined`` and ``vocabulary`` are directories of earlier commands.
+
+    Images come from ``image_root``, a local folder that the captions' paths are relative to, or
+    from ``images``, a directory of downloaded shards with the mined shards' numbers.
+    """
+
+    mined: str
+    vocabulary: str
+    output: str
+    image_root: str | None = None
+    images: str | None = None
+    settings: ImageSettings = field(default_factory=ImageSettings)
+    max_bad_ratio: float = 0.5  # dead links are normal
+    take_over: bool = False
+    runner: RunnerConfig = field(default_factory=RunnerConfig)
+
+    def __post_init__(self) -> None:
+        if (self.image_root is None) == (self.images is None):
+            raise InputError("give --image-root FOLDER or --images DIRECTORY: one, not both")
+        if self.image_root is not None and not Path(self.image_root).is_dir():
+            raise InputError(f"--image-root {self.image_root}: no such local folder")
+
+
+def write_shards(config: ShardsConfig) -> Summary:
+    """Write the labelled shards of a mined directory; only missing ones are made.
+
+    Raises:
+        InputError: an input is not finished or damaged, or too many samples were bad.
+    """
+    mined = read_completed(config.mined, "mine")
+    source = read_info(config.mined)["config"]["source"]
+    vocabulary = load_vocabulary(config.vocabulary)
+    job = Job(
+        command=COMMAND,
+        output=config.output,
+        config={
+            "source": source,
+            "vocabulary": vocabulary.fingerprint,
+            "encoding": vocabulary.encoding,
+            **config.settings.to_json(),
+        },
+        inputs={"mined": mined.digest},
+        max_bad_ratio=config.max_bad_ratio,
+        take_over=config.take_over,
+    )
+    make = LabelShard(config)
+    with open_output(job):
+        _keep_vocabulary(config)
+        stems = [labelled_stem(source, stem) for stem in list_stems(config.mined)]
+        missing = [s for s in stems if not is_done(config.output, s, make.inputs(s))]
+        run_each_shard(make, missing, runner=config.runner)
+        _describe(config.output, source, vocabulary, stems)
+        return finish(job, stems)
+
+
+def labelled_stem(source: str, stem: str) -> str:
+    """Return the name of the labelled shard of a mined one ("00007" -> "coco-000007")."""
+    return f"{source}-{int(stem):06d}"
+
+
+def mined_stem(stem: str) -> str:
+    """Return the name of the mined shard of a labelled one ("coco-000007" -> "00007")."""
+    return shard_name(int(stem.rpartition("-")[2]))
+
+
+class LabelShard(EachShard):
+    """Makes one labelled shard from the mined shard, and the images, of the same number."""
+
+    def __init__(self, config: ShardsConfig) -> None:
+        self.config, self.output = config, config.output
+
+    def setup(self) -> None:
+        """Load the vocabulary, once a process, before the first shard."""
+        load_vocabulary(self.config.vocabulary)
+
+    def inputs(self, stem: str) -> dict[str, str]:
+        """Return the digests of what ``stem`` is made from; a folder of images has none."""
+        mined, images = mined_stem(stem), self.config.images
+        stats = read_stats(self.config.mined, mined)
+        if stats is None:
+            raise InputError(f"{self.config.mined}: shard {mined} is not finished; run mine again")
+        inputs = {"mined": stats.files[mined + PARQUET]["sha256"]}
+        if images is not None:
+            table = storage.join(images, mined + PARQUET)
+            if storage.size(table) is not None:  # else making the shard says what is missing
+                inputs["images"] = storage.sha256(table)
+        return inputs
+
+    def make(self, stem: str) -> None:
+        """Join, check and write the samples of one shard."""
+        config, mined = self.config, mined_stem(stem)
+        vocabulary = load_vocabulary(config.vocabulary)
+        samples = read_captioned(storage.join(config.mined, mined + PARQUET), vocabulary)
+        output = ShardOutput(self.output, stem, COMMAND, self.inputs(stem))
+        with (
+            open_images(image_root=config.image_root, images=config.images, stem=mined) as images,
+            output,
+            LabelledWriter(output, vocabulary) as writer,
+        ):
+            for sample in samples:
+                image = _image_or_none(sample, images, config.settings, output)
+                if image is not None:
+                    writer.write(sample, image)
+            _record_uncaptioned(samples, images, output)
+
+
+class LabelledWriter:
+    """Writes samples to the tar, the index and the table of one shard, and counts."""
+
+    def __init__(self, output: ShardOutput, vocabulary: Vocabulary) -> None:
+        self._output, self._vocabulary = output, vocabulary
+        self._kinds = [f"{tag.kind}_labels" for tag in vocabulary.tags]
+        self._tar = SampleTar(output.file(TAR), output.file(INDEX))
+        self._rows = RowWriter(output.file(PARQUET), LABELLED_SCHEMA)
+
+    def write(self, sample: Captioned, image: EncodedImage) -> None:
+        """Write one sample."""
+        labels = sample.labels()
+        parts = (
+            (image.extension, image.content),
+            ("json", sample.to_json()),
+            (LABELS, pack_labels(self._vocabulary, labels)),
+        )
+        self._tar.add(sample.key, parts)
+        self._rows.write(_table_row(sample, image, labels))
+        self._output.rows += 1
+        self._count(sample, labels)
+
+    def _count(self, sample: Captioned, labels: list[int]) -> None:
+        counts = self._output.counts
+        counts["captions"] += len(sample.captions)
+        counts["labels"] += len(labels)
+        counts["untagged"] += not labels
+        for index in labels:
+            counts[self._kinds[index]] += 1
+
+    def __enter__(self) -> LabelledWriter:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        try:
+            self._tar.__exit__(*exception)
+        finally:
+            self._rows.__exit__(*exception)
+
+
+def _table_row(sample: Captioned, image: EncodedImage, labels: list[int]) -> dict[str, object]:
+    return {
+        "key": sample.key,
+        "url": sample.image,
+        "width": image.width,
+        "height": image.height,
+        "captions": sample.captions,
+        "tags": labels,
+        "format": image.extension,
+        "sha256": hashlib.sha256(image.content).hexdigest(),
+    }
+
+
+def _image_or_none(
+    sample: Captioned, images: ImageReader, settings: ImageSettings, output: ShardOutput
+) -> EncodedImage | None:
+    """Return the checked image, or ``None`` once the sample is recorded as bad."""
+    output.rows_in += 1
+    try:
+        return prepare(images.read(sample.key, sample.image), settings)
+    except BadImageError as bad:
+        output.bad(sample.key, bad.reason, bad.detail)
+        return None
+
+
+def _record_uncaptioned(
+    samples: Iterable[Captioned], images: ImageReader, output: ShardOutput
+) -> None:
+    captioned = {sample.key for sample in samples}
+    for key in images.known_keys():
+        if key not in captioned:
+            output.rows_in += 1
+            output.bad(key, "no_caption", "no usable caption in the mined shard")
+
+
+@functools.lru_cache(maxsize=1)
+def load_vocabulary(directory: str) -> Vocabulary:
+    """Return the vocabulary of a local directory, read once a process."""
+    return Vocabulary.load(Path(directory))
+
+
+def _keep_vocabulary(config: ShardsConfig) -> None:
+    """Put the vocabulary beside the shards: ids mean nothing without it."""
+    with tempfile.TemporaryDirectory() as folder:
+        load_vocabulary(config.vocabulary).save(Path(folder))
+        for file in sorted(Path(folder).iterdir()):
+            path = storage.join(config.output, VOCABULARY, file.name)
+            storage.update_bytes(path, file.read_bytes())
+
+
+def _describe(output: str, source: str, vocabulary: Vocabulary, stems: list[str]) -> None:
+    """Write the files that describe the directory as a whole."""
+    sizes = {s + TAR: stats.rows for s in stems if (stats := read_stats(output, s)) is not None}
+    storage.update_bytes(storage.join(output, SIZES), dumps(sizes))
+    card = dataset_card(source=source, vocabulary=vocabulary, summary=summarise(output, stems))
+    storage.update_bytes(storage.join(output, CARD), card.encode())
