@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, Literal, get_args
 
 from pipeline import storage
 from pipeline.job import Job, Summary, finish, open_output, read_completed, read_info
@@ -18,8 +18,10 @@ from pipeline.shard import ShardOutput, is_done, list_stems, read_stats
 from vocab.clean import looks_english
 from vocab.errors import InputError
 from vocab.graph import SceneGraph
-from vocab.parser import PARSERS, CaptionParser, load_parser, parser_version
+from vocab.parser import CaptionParser, load_parser
 
+ParserName = Literal["rules", "sng"]
+PARSERS: Final = get_args(ParserName)
 _PARSING = threading.Lock()
 
 
@@ -29,7 +31,7 @@ class MineConfig:
 
     manifest: str
     output: str
-    parser: str = "rules"
+    parser: ParserName = "rules"
     max_bad_ratio: float = 0.05
     take_over: bool = False
     runner: RunnerConfig = field(default_factory=RunnerConfig)
@@ -54,7 +56,7 @@ def mine(config: MineConfig) -> Summary:
         config={
             "source": source,
             "parser": config.parser,
-            "parser_version": parser_version(config.parser),
+            "parser_version": _load(config.parser).version,
         },
         inputs={"manifest": manifest.digest},
         max_bad_ratio=config.max_bad_ratio,
@@ -71,7 +73,7 @@ def mine(config: MineConfig) -> Summary:
 class MineShard(EachShard):
     """Makes one mined shard from the manifest shard of the same number."""
 
-    def __init__(self, *, manifest: str, output: str, parser: str) -> None:
+    def __init__(self, *, manifest: str, output: str, parser: ParserName) -> None:
         self.manifest, self.output, self.parser = manifest, output, parser
 
     def setup(self) -> None:
@@ -150,7 +152,7 @@ def mined_row(row: ManifestRow, index: int, graph: SceneGraph) -> dict[str, Any]
 
 
 @functools.lru_cache(maxsize=2)
-def _load(name: str) -> CaptionParser:
+def _load(name: ParserName) -> CaptionParser:
     return load_parser(name)
 
 

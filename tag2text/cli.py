@@ -5,6 +5,7 @@ Heavy modules are imported inside the commands, so that ``tag2text --help`` is q
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -37,7 +38,9 @@ def _print_version(wanted: bool) -> None:
 def options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
@@ -48,6 +51,9 @@ def options(
 
 def main() -> None:
     """Run the command line: exit code 0 done, 1 failed, 2 bad usage."""
+    # Beam and others warn through the root logger while they are imported; our own words are
+    # printed, never logged.
+    logging.basicConfig(level=logging.ERROR)
     try:
         app()
     except BrokenPipeError:

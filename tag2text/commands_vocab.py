@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tag2text.options import Quota, Top, Weight, selection
-from tag2text.output import table
+
+CANDIDATES = Path("annotations/candidates.tsv")
 
 app = typer.Typer(help="From candidates to a vocabulary.", no_args_is_help=True)
 
@@ -31,3 +34,57 @@ def candidates(
         return
     write_candidates(output, chosen)
     typer.echo(f"{output}: {len(chosen)} candidates")
+
+
+class Policy(str, enum.Enum):
+    """What becomes of a tag that people did not settle."""
+
+    KEEP = "keep"
+    DROP = "drop"
+    FAIL = "fail"
+
+
+@app.command()
+def build(
+    output: Annotated[Path, typer.Option(help="Directory of the vocabulary.")],
+    candidates: Annotated[Path, typer.Option(help="The table under review.")] = CANDIDATES,
+    log: Annotated[
+        list[Path] | None, typer.Option(help="Decision log (.jsonl) or a directory of them.")
+    ] = None,
+    undecided: Annotated[Policy, typer.Option(help="Tags nobody decided on.")] = Policy.KEEP,
+    unresolved: Annotated[Policy, typer.Option(help="Tags people disagree on.")] = Policy.FAIL,
+    accept_other_candidates: Annotated[
+        bool, typer.Option("--accept-other-candidates", help="Use decisions on another table.")
+    ] = False,
+) -> None:
+    """Make the vocabulary from candidates and the decision log; the same input, the same bytes."""
+    from vocab.build import build as run
+    from vocab.candidates import read_candidates
+    from vocab.decisions import read_log, replay, resolve
+
+    events, problems = read_log(log_files(log or ()))
+    for problem in problems:
+        typer.echo(f"{problem.file}:{problem.line}: {problem.reason}; line left out", err=True)
+    made = run(
+        read_candidates(candidates),
+        resolve(replay(events)),
+        undecided=undecided.value,
+        unresolved=unresolved.value,
+        accept_other_candidates=accept_other_candidates,
+    )
+    made.vocabulary.save(output)
+    for line in made.summary():
+        typer.echo(line)
+    typer.echo(f"{output}: fingerprint {made.vocabulary.fingerprint[:12]}")
+
+
+def log_files(paths: Iterable[Path]) -> list[Path]:
+    """Return the log files among ``paths``; a directory stands for its ``*.jsonl``."""
+    from vocab.errors import InputError
+
+    files: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"--log {path}: no such file or directory")
+        files += sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    return files

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from pipeline.runner import RunnerConfig
 
 Output = Annotated[str, typer.Option(help="Directory to write, local, gs:// or s3://.")]
+Parser = Annotated[
+    Literal["rules", "sng"], typer.Option(help="Our rules, or SceneGraphParser's (the paper's).")
+]
 Workers = Annotated[int, typer.Option(min=1, help="Local processes.")]
 TakeOver = Annotated[
     bool, typer.Option("--take-over", help="Take over the lock of a run on another, dead host.")

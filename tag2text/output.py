@@ -14,13 +14,12 @@ if TYPE_CHECKING:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
     """Print rows under a header; numbers align right on a terminal."""
-    rows = [list(row) for row in rows]
     if not sys.stdout.isatty():
         typer.echo("\t".join(header))
         for row in rows:
             typer.echo("\t".join(str(cell) for cell in row))
         return
-    _rich_table(header, rows, title)
+    _rich_table(header, [list(row) for row in rows], title)
 
 
 def _rich_table(header: Sequence[str], rows: list[list[object]], title: str) -> None:
