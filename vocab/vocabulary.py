@@ -51,10 +51,10 @@ class Entry:
     threshold: float | None = None
 
     def __post_init__(self) -> None:
-        if self.images < 0 or not 0 <= (self.threshold or 0) <= 1:
-            raise InputError(
-                f"{key_of(self.tag)}: {self.images} images, threshold {self.threshold}"
-            )
+        if self.images < 0:
+            raise InputError(f"{key_of(self.tag)}: {self.images} images are too few")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise InputError(f"{key_of(self.tag)}: threshold {self.threshold} is not in 0 to 1")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 import hashlib
 import math
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -111,7 +112,7 @@ def test_pools_are_cut_while_counting_without_losing_the_best():
     ],
 )
 def test_unknown_kinds_and_sources_are_refused_with_the_known_ones(flags, message):
-    with pytest.raises(InputError, match="^" + message.replace("(", r"\(").replace(")", r"\)")):
+    with pytest.raises(InputError, match="^" + re.escape(message)):
         select(COUNTS, top=3, **flags)
 
 
@@ -253,7 +254,8 @@ def test_bad_weights_are_refused(value):
 
 def test_the_module_imports_nothing_heavy():
     code = "import sys, vocab.candidates, vocab.decisions; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
     root = Path(__file__).parents[2]
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
+    loaded = subprocess.run(command, check=True, capture_output=True, text=True, cwd=root)
     assert "vocab.decisions" in loaded.stdout
     assert not {"numpy", "pyarrow", "spacy"} & set(loaded.stdout.split())
