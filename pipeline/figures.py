@@ -55,7 +55,7 @@ POSES: Final[dict[str, Pose]] = {
         far_arm=(-3, 27, -10, 26, -14, 30),
         near_arm=(3, 27, 8, 22, 13, 20),
     ),
-    "sit": _SEATED,
+    "sit on": _SEATED,
     "ride": _SEATED._replace(
         far_leg=(0, 16, 7, 14, 3, 5, 5, 4.6),
         near_leg=(0, 16, 9, 13, 5, 3, 7.4, 2.6),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from pipeline.scenes import GARMENTS, Scene, Thing, chance
+from pipeline.scenes import ANIMALS, GARMENTS, OUTDOORS, PEOPLE, Scene, Thing, chance
 
 
 class Verb(NamedTuple):
@@ -22,6 +22,7 @@ VERBS: Final[dict[str, Verb]] = {
     "run": Verb("runs", "running"),
     "jump": Verb("jumps", "jumping"),
     "sit": Verb("sits", "sitting"),
+    "sit on": Verb("sits on", "sitting on"),
     "sleep": Verb("sleeps", "sleeping"),
     "swim": Verb("swims", "swimming"),
     "sail": Verb("sails", "sailing"),
@@ -31,7 +32,7 @@ VERBS: Final[dict[str, Verb]] = {
     "kick": Verb("kicks", "kicking", "kicked"),
     "wear": Verb("wears", "wearing", "worn"),
     "drive": Verb("drives", "driving"),
-    "park": Verb("", "parked"),
+    "park": Verb("parks", "parked"),
     "stand": Verb("stands", "standing"),
     "fly": Verb("flies", "flying"),
     "float": Verb("floats", "floating"),
@@ -52,12 +53,11 @@ PLACES: Final[dict[str, tuple[str, ...]]] = {
     "field": ("in the field", "in a field"),
     "forest": ("in the forest", "in a forest"),
     "street": ("on the street", "in the street", "on a street"),
-    "mountain": ("on the mountain", "on a mountain"),
+    "mountain": ("on the mountain", "on a mountain", "in the mountains"),
     "lake": ("at the lake", "by the lake", "near a lake"),
     "kitchen": ("in the kitchen", "in a kitchen"),
     "bedroom": ("in the bedroom", "in a bedroom"),
 }
-ABOVE: Final = ("beach", "field", "forest", "street", "mountain", "lake")
 AFLOAT: Final = {
     ("swim", "lake"): ("in the lake", "in a lake"),
     ("sail", "lake"): ("on the lake", "on a lake"),
@@ -74,15 +74,19 @@ def captions(scene: Scene) -> tuple[str, ...]:
     said.append(_short(scene.things[0], _where(scene.things[0], scene.place, rng)))
     if len(scene.things) > 1:
         one, two = rng.sample(scene.things, 2)
-        said.append(_together(one, two, rng.choice(where), rng))
+        link = rng.choice(_links(one, two, scene.place))
+        said.append(f"{_noun_phrase(one)} {link} {_noun_phrase(two)} {rng.choice(where)}")
     return tuple(dict.fromkeys(_styled(text, rng) for text in said))
 
 
 def _where(thing: Thing, place: str, rng: random.Random) -> str:
     """Return where the thing is: birds are above the lake, boats on it, swimmers in it."""
-    if thing.y < 50 and place in ABOVE:
+    if thing.y < 50 and place in OUTDOORS:
         return f"{rng.choice(('above', 'over'))} the {place}"
-    return rng.choice(AFLOAT.get((thing.doing, place), PLACES[place]))
+    phrases = AFLOAT.get((thing.doing, place), PLACES[place])
+    if thing.doing == "sit":  # "sitting on" is another action
+        phrases = tuple(phrase for phrase in phrases if not phrase.startswith("on "))
+    return rng.choice(phrases)
 
 
 def _plural(noun: str) -> str:
@@ -122,19 +126,13 @@ def _tail(thing: Thing) -> str:
     """Return what follows the verb: " a blue bicycle", " on a sofa"."""
     if thing.other is None:
         return ""
-    link = "on " if thing.doing in ("sit", "sleep", "") else ""
+    link = "on " if thing.doing == "sleep" else ""
     return f" {link}{_noun_phrase(thing.other)}"
 
 
-def _finite(thing: Thing) -> str:
-    verb = VERBS[thing.doing]
-    if not verb.third:
-        return f"{_is(thing)} {verb.participle}"
-    return verb.third if thing.count == 1 else thing.doing
-
-
 def _plain(thing: Thing, where: str) -> str:
-    return f"{_noun_phrase(thing)} {_finite(thing)}{_tail(thing)} {where}"
+    verb = VERBS[thing.doing].third if thing.count == 1 else thing.doing
+    return f"{_noun_phrase(thing)} {verb}{_tail(thing)} {where}"
 
 
 def _progressive(thing: Thing, where: str) -> str:
@@ -158,11 +156,11 @@ def _relative(thing: Thing, where: str) -> str:
 
 
 def _predicative(thing: Thing, where: str) -> str:
-    """Return "the dog is brown and runs on the beach"."""
+    """Return "the dog is brown and is running on the beach"."""
     plain = replace(thing, colour="")
     return (
         f"{_noun_phrase(plain, article='the')} {_is(thing)} {thing.colour} "
-        f"and {_finite(thing)}{_tail(thing)} {where}"
+        f"and {_is(thing)} {VERBS[thing.doing].participle}{_tail(thing)} {where}"
     )
 
 
@@ -173,7 +171,7 @@ def _passive(thing: Thing, where: str) -> str:
 
 
 Phrasing = Callable[[Thing, str], str]
-_DOING: Final[tuple[Phrasing, ...]] = (_plain, _progressive, _there_is, _participial, _relative)
+_DOING: Final[tuple[Phrasing, ...]] = (_progressive, _there_is, _participial, _relative)
 
 
 def _phrasings(thing: Thing) -> list[Phrasing]:
@@ -181,6 +179,8 @@ def _phrasings(thing: Thing) -> list[Phrasing]:
     if not thing.doing:
         return [_still, _there_stands] if thing.other else [_still_is, _still, _there_stands]
     chosen = [p for p in _DOING if not (p is _there_is and thing.kind == "sun")]
+    if thing.kind in (*PEOPLE, *ANIMALS):
+        chosen.append(_plain)
     if VERBS[thing.doing].passive and thing.count == 1:
         chosen.append(_passive)
     if thing.colour and thing.kind not in GARMENTS:
@@ -219,9 +219,12 @@ def _short(thing: Thing, where: str) -> str:
     return _participial(replace(thing, colour="", size="", other=other), where)
 
 
-def _together(one: Thing, two: Thing, where: str, rng: random.Random) -> str:
-    link = rng.choice(("and", "next to", "near"))
-    return f"{_noun_phrase(one)} {link} {_noun_phrase(two)} {where}"
+def _links(one: Thing, two: Thing, place: str) -> tuple[str, ...]:
+    """Return the words that may stand between two things."""
+    if one.y > 50 and two.y > 50:
+        return ("and", "next to", "near")
+    under_it = two.y < 50 < one.y and place in OUTDOORS
+    return ("and", "under", "below") if under_it else ("and",)
 
 
 def _styled(text: str, rng: random.Random) -> str:

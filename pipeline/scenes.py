@@ -92,7 +92,7 @@ MAIN_PLANS: Final = (
     Plan("run", (*PEOPLE, "dog", "horse"), places=OUTDOORS, counts=_SOME),
     Plan("jump", (*PEOPLE, "dog", "horse"), places=OUTDOORS, counts=(1, 1, 2)),
     Plan("sit", ("dog", "cat"), counts=_SOME),
-    Plan("sit", PEOPLE, others=SEATS),
+    Plan("sit on", PEOPLE, others=SEATS),
     Plan("sleep", ("dog", "cat"), counts=(1, 2, 2)),
     Plan("sleep", ("dog", "cat"), others=("sofa",)),
     Plan("swim", (*PEOPLE, "duck", "dog", "duck"), places=SHORES, counts=_SOME),
