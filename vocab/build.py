@@ -68,36 +68,24 @@ def build(
 ) -> Build:
     """Return the vocabulary that the decisions make of the candidates; without any, all stay.
 
-    ``undecided`` says what becomes of candidates nobody decided on, ``unresolved`` of those whose
-    annotators disagree. Decisions made on another candidates file, or about tags that it does not
-    hold, are refused unless ``accept_other_candidates``. Classes stand by the best rank of their
-    members.
+    ``undecided`` says what becomes of candidates nobody decided on, ``unresolved`` of those on
+    which annotators disagree. Decisions on another candidates file, or about tags that it lacks,
+    are refused unless ``accept_other_candidates``. Classes stand by their members' best rank.
 
-    The images of a class with several members are the union of theirs, which lies between the
-    largest and the sum and is not known from candidates: ``count_union`` may give it for the
-    members' tags, else the largest stands, so that no class claims more than it has.
+    A class with several members has the union of their images: between the largest and the sum,
+    and not known from candidates. ``count_union`` may give it for the members' tags; else the
+    largest stands, so that no class claims more than it has.
 
-    :class:`InputError`: a decision that cannot be carried out, each named with its tags.
+    :class:`InputError` names a decision that cannot be carried out, and its tags.
     """
     ranked = {row.key: row for row in candidates.rows}
     ignored = _foreign(candidates, decisions, accept=accept_other_candidates)
-    fates = _fates(ranked, decisions, undecided=undecided, unresolved=unresolved)
-    names = _names(fates)
-    origins = {name: tag for tag, name in names.items()}
-    outcomes = tuple(
-        Outcome(tag, f.act, names.get(_root(tag, fates, origins)), f.how, f.why)
-        for tag, f in fates.items()
-    )
-    made = {
-        "candidates_sha256": candidates.sha256,
-        "decisions": len(decisions),
-        "undecided": undecided,
-        "unresolved": unresolved,
-    }
-    dropped = frozenset(o.tag for o in outcomes if o.into is None)
+    outcomes = _outcomes(_fates(ranked, decisions, undecided=undecided, unresolved=unresolved))
+    dropped = frozenset(outcome.tag for outcome in outcomes if outcome.into is None)
     entries = _entries(outcomes, ranked, count_union)
-    vocabulary = Vocabulary(entries, dropped, {**made, **(provenance or {})})
-    return Build(vocabulary, outcomes, ignored)
+    made = {"candidates_sha256": candidates.sha256, "decisions": len(decisions)}
+    made |= {"undecided": undecided, "unresolved": unresolved, **(provenance or {})}
+    return Build(Vocabulary(entries, dropped, made), outcomes, ignored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +143,15 @@ def _fates(
                 f"them, or choose to keep or drop what is {how}"
             )
     return fates
+
+
+def _outcomes(fates: Mapping[Tag, _Fate]) -> tuple[Outcome, ...]:
+    names = _names(fates)
+    origins = {name: tag for tag, name in names.items()}
+    return tuple(
+        Outcome(tag, fate.act, names.get(_root(tag, fates, origins)), fate.how, fate.why)
+        for tag, fate in fates.items()
+    )
 
 
 def _names(fates: Mapping[Tag, _Fate]) -> dict[Tag, Tag]:
