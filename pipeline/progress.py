@@ -6,12 +6,16 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from pipeline import storage
 
 _POLL_SECONDS = 0.5
 _LINE_SECONDS = 30.0
+_TICK_ROWS = 4096
+
+Row = TypeVar("Row")
 
 
 @contextlib.contextmanager
@@ -71,3 +75,51 @@ def _lines(directory: str, names: set[str], stop: threading.Event) -> None:
             seconds = time.monotonic() - begin
             print(f"{directory}: {done} of {len(names)} shards, {seconds:.0f} s", file=sys.stderr)  # noqa: T201
             last = done
+
+
+@contextlib.contextmanager
+def track(rows: Iterable[Row], name: str) -> Iterator[Iterator[Row]]:
+    """Give ``rows`` and show how many of them have been taken while the block runs.
+
+    For streams whose length nobody knows: a count and not a bar, on standard error.
+    """
+    with _count_bar(name) if sys.stderr.isatty() else _count_lines(name) as show:
+        yield _counted(rows, show)
+
+
+def _counted(rows: Iterable[Row], show: Callable[[int], None]) -> Iterator[Row]:
+    count = 0
+    for count, row in enumerate(rows, 1):
+        yield row
+        if count % _TICK_ROWS == 0:
+            show(count)
+    show(count)
+
+
+@contextlib.contextmanager
+def _count_bar(name: str) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console  # only a terminal pays for it
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description} {task.completed:,.0f} rows"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(name, total=None)
+        yield lambda count: progress.update(task, completed=count)
+
+
+@contextlib.contextmanager
+def _count_lines(name: str) -> Iterator[Callable[[int], None]]:
+    begin = last = time.monotonic()
+
+    def show(count: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _LINE_SECONDS:
+            print(f"{name}: {count:,} rows, {now - begin:.0f} s", file=sys.stderr)  # noqa: T201
+            last = now
+
+    yield show

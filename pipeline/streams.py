@@ -1,0 +1,120 @@
+"""Input files as streams of bytes, lines and JSON values, whose memory does not grow with them."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from typing import IO, Any, Final
+
+import ijson
+
+from pipeline import storage
+from pipeline.source_rows import INVALID_MARK, NUL_MARK
+from vocab.errors import InputError
+
+LINE_LIMIT: Final = 1 << 20
+"""Bytes of the longest line that is held in memory."""
+
+_BUFFER = 1 << 18
+_GZIP_MAGIC = b"\x1f\x8b"
+_MARK = "pipeline-mark"
+
+
+def _mark_invalid(error: UnicodeError) -> tuple[str, int]:
+    if isinstance(error, UnicodeDecodeError):
+        return INVALID_MARK, error.end
+    raise error
+
+
+codecs.register_error(_MARK, _mark_invalid)
+
+
+@contextlib.contextmanager
+def open_stream(path: str) -> Iterator[IO[bytes]]:
+    """Open a local or remote file, unpacked if it is gzip by its content, without a BOM.
+
+    Raises:
+        InputError: the file is missing or cannot be read, or its gzip is broken.
+    """
+    with open_file(path) as raw:
+        stream: Any = io.BufferedReader(raw, _BUFFER)
+        if stream.peek(2)[:2] == _GZIP_MAGIC:
+            stream = io.BufferedReader(gzip.GzipFile(fileobj=stream), _BUFFER)
+        if stream.peek(3)[:3] == codecs.BOM_UTF8:
+            stream.read(3)
+        yield stream
+
+
+@contextlib.contextmanager
+def open_file(path: str) -> Iterator[IO[bytes]]:
+    """Open a local or remote file as it is; the errors of reading it name it.
+
+    Raises:
+        InputError: the file is missing or cannot be read, or its gzip is broken.
+    """
+    try:
+        with storage.open_input(path) as stream:
+            yield stream
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path}: broken gzip file ({error}); fetch it again") from error
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def read_lines(path: str) -> Iterator[bytes]:
+    """Yield the lines of a file without their ends; one over ``LINE_LIMIT`` is cut just past it."""
+    with open_stream(path) as stream:
+        while line := stream.readline(LINE_LIMIT + 1):
+            if line.endswith(b"\n") or len(line) <= LINE_LIMIT:
+                yield line.removesuffix(b"\n").removesuffix(b"\r")
+                continue
+            yield line
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(LINE_LIMIT)
+
+
+def read_json(path: str, prefix: str) -> Iterator[Any]:
+    """Yield the values at an ijson ``prefix`` of a JSON file, one in memory at a time.
+
+    Bytes that JSON cannot carry come out as ``INVALID_MARK`` and ``NUL_MARK`` in the text.
+
+    Raises:
+        InputError: the file is not JSON, or ends too early.
+    """
+    with open_stream(path) as stream:
+        try:
+            # Floats, because ijson's C code crashes the process on an integer of 5,000 digits.
+            yield from ijson.items(_Marked(stream), prefix, use_float=True)
+        except ijson.JSONError as error:
+            what = str(error).splitlines()[0]
+            raise InputError(
+                f"{path}: not whole JSON near byte {stream.tell()} ({what}); fetch it again"
+            ) from error
+
+
+class _Marked:
+    """A stream of valid UTF-8 without control characters, which JSON does not allow."""
+
+    _spaces: Final = bytes(32 if 0 < byte < 32 else byte for byte in range(256))
+    _nul_mark: Final = NUL_MARK.encode()
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")(_MARK)
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next block; empty only at the end."""
+        text = ""
+        while not text:
+            block = self._stream.read(size)
+            clean = block.translate(self._spaces).replace(b"\0", self._nul_mark)
+            text = self._decoder.decode(clean, final=not block)
+            if not block:
+                break
+        return text.encode()
