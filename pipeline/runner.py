@@ -37,14 +37,17 @@ class RunnerConfig:
     workers: int = 1
     flags: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise InputError(f"--workers {self.workers}: at least one worker is needed")
+        self.options()  # a wrong flag fails before any work is done
+
     def options(self) -> PipelineOptions:
         """Return Beam's options; without a ``--runner`` among them Beam runs on this machine.
 
         Raises:
             InputError: a flag is unknown to Beam, or the runner is one that cannot be trusted.
         """
-        if self.workers < 1:
-            raise InputError(f"--workers {self.workers}: at least one worker is needed")
         options = _known_options(self.flags)
         runner = options.view_as(StandardOptions).runner
         why = _REFUSED.get((runner or "").rsplit(".", 1)[-1].lower())

@@ -29,25 +29,25 @@ def test_beam_flags_pass_through() -> None:
 @pytest.mark.parametrize("name", ["DaskRunner", "dask.DaskRunner", "PrismRunner", "DirectRunner"])
 def test_runners_that_cannot_be_trusted_are_refused_with_the_reason(name: str) -> None:
     with pytest.raises(InputError, match=f"--runner={name}: refused, it"):
-        RunnerConfig(flags=(f"--runner={name}",)).options()
+        RunnerConfig(flags=(f"--runner={name}",))
 
 
 @pytest.mark.parametrize("flag", ["--top_k=3", "--runer=FnApiRunner", "--no-such"])
 def test_flags_that_beam_would_drop_fail(flag: str) -> None:
     name = flag.removeprefix("--").split("=")[0].replace("_", "-")
     with pytest.raises(InputError, match=f"{name}: Beam has no such flag"):
-        RunnerConfig(flags=(flag,)).options()
+        RunnerConfig(flags=(flag,))
 
 
 def test_a_flag_with_a_wrong_value_fails_in_one_line() -> None:
     with pytest.raises(InputError, match="direct_num_workers") as caught:
-        RunnerConfig(flags=("--direct_num_workers=two",)).options()
+        RunnerConfig(flags=("--direct_num_workers=two",))
     assert "\n" not in str(caught.value)
 
 
 def test_no_workers_are_refused() -> None:
     with pytest.raises(InputError, match="at least one"):
-        RunnerConfig(workers=0).options()
+        RunnerConfig(workers=0)
 
 
 class Touch(EachShard):
