@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from tag2text import commands_pipeline, commands_vocab
+from tag2text import command_parse, commands_pipeline, commands_vocab
 from vocab.errors import InputError
 from vocab.version import __version__
 
@@ -25,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 commands_pipeline.register(app)
+app.command()(command_parse.parse)
 app.add_typer(commands_vocab.app, name="vocab")
 
 
