@@ -11,7 +11,20 @@ from vocab.sentence import Sentence
 
 MAX_NAME_WORDS: Final = 4
 _SHADES: Final = frozenset({"dark", "light", "bright", "pale", "deep"})
-_DIGITS: Final = dict(enumerate("two three four five six seven eight nine ten".split(), 2))
+_DIGITS: Final = {
+    "2": "two",
+    "3": "three",
+    "4": "four",
+    "5": "five",
+    "6": "six",
+    "7": "seven",
+    "8": "eight",
+    "9": "nine",
+    "10": "ten",
+}
+_LIKE: Final = frozenset({"colored", "coloured", "shaped", "sized", "patterned", "style"})
+_SAYS_NOTHING: Final = frozenset({"more", "most", "other", "such", "same", "own", "next", "last"})
+_NO_MODIFIERS: Final = frozenset({"DT", "IN", "CC", "RB"})
 
 
 @dataclass(slots=True)
@@ -31,14 +44,15 @@ class Phrase:
 def find_phrases(s: Sentence) -> dict[int, Phrase]:
     """Return the caption's noun phrases by head token; a portion ("slice") shares its whole's."""
     heads = [i for i in range(len(s.words)) if _is_head(s, i)]
-    phrases = {i: Phrase(i, _name(s, i)) for i in heads if not _whole(s, i)}
+    wholes = {i: _whole(s, i) for i in heads}
+    phrases = {i: Phrase(i, _name(s, i)) for i in heads if wholes[i] is None}
     for i, phrase in phrases.items():
         _add_modifiers(s, i, phrase)
     for i in reversed(heads):
-        whole = _whole(s, i)
+        whole = wholes[i]
         if whole in phrases:
             phrases[i] = phrases[whole]
-            phrases[i].add(s.lemma(i) + " of")
+            phrases[i].add(f"{noun_lemma(s.words[i])} of" if s.words[i] in words("portions") else "")
     return phrases
 
 
@@ -52,7 +66,9 @@ def _belongs(s: Sentence, i: int) -> bool:
     """Tell whether noun ``i`` is part of the name or a modifier of the noun that follows it."""
     head = s.heads[i]
     if s.deps[i] not in ("compound", "amod", "nmod", "nummod") or head <= i:
-        return False
+        return s.deps[i] == "npadvmod" and s.words[i] in words("colours")
+    if s.words[i] in words("colours"):
+        return True
     return all(s.words[k] not in (",", "and", "or") for k in range(i + 1, head))
 
 
@@ -83,7 +99,7 @@ def _compounds(s: Sentence, i: int) -> list[int]:
 
 
 def _is_attribute(s: Sentence, c: int) -> bool:
-    return s.words[c] in words("noun_attributes") or s.words[c] in words("colours")
+    return s.words[c] in words("attributes") or s.words[c] in words("colours")
 
 
 def _add_modifiers(s: Sentence, i: int, phrase: Phrase) -> None:
@@ -95,20 +111,32 @@ def _add_modifiers(s: Sentence, i: int, phrase: Phrase) -> None:
 def _add_modifier(s: Sentence, c: int, phrase: Phrase) -> None:
     dep, word = s.deps[c], s.words[c]
     if dep == "nummod":
-        phrase.add(_DIGITS.get(int(word), "") if word.isdecimal() and len(word) < 3 else word)
+        phrase.add(_DIGITS.get(word, "" if word[0].isdecimal() else word))
     elif dep == "det" or s.tags[c] == "PDT":
         phrase.add(word if word in words("quantifiers") else "")
-    elif dep in ("amod", "compound", "nmod") and (not s.is_noun(c) or _is_attribute(s, c)):
-        for each in [c, *s.of(c, "conj", "amod")]:
-            if s.tags[each] not in ("VBG", "DT", "IN", "CC"):
+    elif dep in ("amod", "compound", "nmod", "npadvmod"):
+        for each in _chain(s, c):
+            if _is_attribute(s, each) or not (s.is_noun(each) or s.tags[each] in _NO_MODIFIERS):
                 phrase.add(describe(s, each))
-    elif dep == "compound":
-        for each in s.of(c, "amod", "compound"):
-            _add_modifier(s, each, phrase) if s.tags[each] == "JJ" or _is_attribute(s, each) else 0
+
+
+def _chain(s: Sentence, c: int) -> list[int]:
+    """Return a modifier, what modifies it in turn, and those coordinated with it."""
+    before = [x for k in s.of(c, "amod", "compound", "nmod", "npadvmod") if k < c for x in _chain(s, k)]
+    return [*before, c, *(x for k in s.of(c, "conj") for x in _chain(s, k))]
 
 
 def describe(s: Sentence, i: int) -> str:
-    """Return an attribute as a tag writes it, with the shade of a colour ("dark blue")."""
-    word = s.words[i]
-    shaded = word in words("colours") and i > 0 and s.words[i - 1] in _SHADES
-    return f"{s.words[i - 1]} {word}" if shaded else word
+    """Return a modifier as a tag writes it ("dark blue", "heart shaped"); "" if it says nothing."""
+    word, before = s.words[i], s.words[i - 1] if i else ""
+    after = s.words[i + 1] if i + 1 < len(s.words) else ""
+    colours = words("colours")
+    if word in _SAYS_NOTHING or (word in _SHADES and after in colours) or s.of(i, "prep"):
+        return ""
+    if s.tags[i] == "VBG":
+        return word if word in words("attributes") else ""
+    if after in _LIKE and word not in colours:
+        return ""
+    if word in _LIKE:
+        return "" if before in colours or not before.isalpha() else f"{before} {word}"
+    return f"{before} {word}" if word in colours and before in _SHADES else word

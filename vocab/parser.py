@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 from vocab.clean import clean_caption
 from vocab.graph import SceneGraph
 from vocab.rules import graph_of
-from vocab.sentence import build_sentence
+from vocab.rules import build_sentence
 
 if TYPE_CHECKING:
     from spacy.language import Language

@@ -8,16 +8,15 @@ from vocab.entities import Phrase, describe
 from vocab.lexicons import words
 from vocab.sentence import Sentence
 
-_SUBJECTS: Final = ("nsubj", "nsubjpass")
 _CLAUSES: Final = ("conj", "xcomp", "advcl", "ccomp", "dep", "pcomp")
 _RELATIVE: Final = frozenset({"that", "which", "who", "whom"})
 _COPULAS: Final = frozenset({"be", "look", "appear", "seem", "stay", "remain"})
 _AUXILIARIES: Final = ("aux", "auxpass")
-_DEPTH: Final = 6
+_DEPTH: Final = 6  # of coordinated or nested clauses that are followed
 
 
 class Link(NamedTuple):
-    """A relation between phrase heads (token positions), where in the caption its verb stands."""
+    """A relation between phrase heads, by token position; ``verb`` is where its verb stands."""
 
     subject: int | None
     predicate: str
@@ -25,30 +24,62 @@ class Link(NamedTuple):
     verb: int | None = None
 
 
-class Relations:
-    """Finds the links of one caption; predicative adjectives become modifiers of the phrases."""
+def find_links(sentence: Sentence, phrases: dict[int, Phrase]) -> list[Link]:
+    """Return a caption's relations in order of appearance.
 
+    What a clause says of a phrase ("the sky is blue") is added to the phrase's modifiers.
+    """
+    return _Finder(sentence, phrases).find()
+
+
+class _Finder:
     def __init__(self, sentence: Sentence, phrases: dict[int, Phrase]) -> None:
         self.s = sentence
         self.phrases = phrases
-        self.links: list[Link] = []
+        self.links: dict[Link, None] = {}
 
     def find(self) -> list[Link]:
-        """Return the links in order of appearance."""
         s = self.s
-        for i in range(len(s.words)):
-            if s.is_verb(i) and s.deps[i] not in _AUXILIARIES:
-                self._verb(i)
+        for i, tag in enumerate(s.tags):
+            if tag.startswith("VB"):
+                if s.deps[i] not in _AUXILIARIES and not self._is_modifier(i):
+                    self._verb(i)
             elif i in self.phrases:
                 self._noun(i)
-        return self.links
+        return list(self.links)
+
+    def _is_modifier(self, i: int) -> bool:
+        """Tell whether a participle before a noun was taken as its modifier ("parked car")."""
+        s = self.s
+        if s.deps[i] not in ("amod", "compound") or i > s.heads[i]:
+            return False
+        return s.tags[i] != "VBG" or s.words[i] in words("attributes")
 
     def _noun(self, i: int) -> None:
+        word = self.s.words[i]
         for p in self._prepositions(i):
-            self._prepositional([i], self.s.words[p], p)
+            predicate = self.s.words[p]
+            if predicate == "of" and self.phrases[i].token == i:
+                self._whole(i, p, word)
+            else:
+                self._prepositional([i], predicate, p)
+        for adjective in self.s.of(i, "amod"):
+            self._adjective([i], adjective)
         for owner in self.s.of(i, "poss"):
             for o in self._group(owner):
                 self._add(o, "have", i)
+
+    def _whole(self, i: int, p: int, word: str) -> None:
+        """Relate ``i`` to the noun after "of": the coffee is in the cup, the man has the leg."""
+        held = {"containers": "in", "surfaces": "on"}
+        name = self.phrases[i].name
+        for o in self._complements(p):
+            for kind, predicate in held.items():
+                if name in words(kind):
+                    self._add(o, predicate, i)
+                    break
+            else:
+                self._add(i, "of", o)
 
     def _verb(self, v: int) -> None:
         base = self.s.lemma(v)
@@ -67,9 +98,8 @@ class Relations:
         for a in adjectives:
             for each in [a, *s.of(a, "conj")]:
                 for i in subjects:
-                    self.phrases[i].add(describe(s, each) if s.tags[each] != "VBG" else "")
-            for p in self._prepositions(a):
-                self._prepositional(subjects, f"{s.words[a]} {s.words[p]}", p)
+                    self.phrases[i].add(describe(s, each))
+            self._adjective(subjects, a)
         if s.lemma(v) != "be" and not adjectives:
             return False
         there = [o for a in s.of(v, "attr") for o in self._group(a)]
@@ -77,23 +107,30 @@ class Relations:
             self._prepositional(there if s.of(v, "expl") else subjects, s.words[p], p)
         return True
 
+    def _adjective(self, subjects: list[int], a: int) -> None:
+        """Relate what an adjective's preposition leads to: "full of fruit", "covered in snow"."""
+        for p in self._prepositions(a):
+            if self.s.words[a] in ("full", "filled") and self.s.words[p] in ("of", "with"):
+                self._prepositional(subjects, "fill with", p, verb=a)
+            else:
+                self._prepositional(subjects, self.s.words[p], p)
+
     def _active(self, v: int, base: str, subjects: list[int]) -> None:
         objects = self._objects(v)
         particle = next((self.s.words[c] for c in self.s.of(v, "prt")), "")
-        predicate = f"{base} {particle}".strip() if objects else base
         for o in objects:
-            self._each(subjects, predicate, o, v)
-        linked = False
+            self._each(subjects, f"{base} {particle}".strip(), o, v)
+        linked = bool(objects)
         for p in self._prepositions(v):
             name = self.s.words[p]
             for o in self._complements(p):
-                if not objects:
-                    self._each(subjects, f"{base} {name}", o, v)
-                else:
+                if objects or self._is_worn(subjects, name, o):
                     self._each(subjects, name, o, None)
-                linked = True
-        if not objects and not linked:
-            self._each(subjects, predicate, None, v)
+                else:
+                    self._each(subjects, f"{base} {name}", o, v)
+                    linked = True
+        if not linked:
+            self._each(subjects, base, None, v)
 
     def _passive(self, v: int, base: str, subjects: list[int]) -> None:
         linked = False
@@ -104,13 +141,18 @@ class Relations:
                 if self._is_doer(p, base):
                     for i in subjects:
                         self._add(o, base, i, v)
+                elif base == "dress" and name == "in":
+                    self._each(subjects, "wear", o, v)
                 else:
-                    self._each(subjects, f"{base} {name}", o, v)
-        if linked:
-            return
+                    self._each(subjects, f"{'sit' if base == 'seat' else base} {name}", o, v)
+        if not linked:
+            self._state(v, base, subjects)
+
+    def _state(self, v: int, base: str, subjects: list[int]) -> None:
+        """Say what was done to the subjects, or how they are in consequence ("is folded")."""
         for i in subjects:
             if self.s.words[v] in words("participles"):
-                self.phrases[i].add(self.s.words[v])
+                self.phrases[i].add(describe(self.s, v))
             else:
                 self._add(None, base, i, v)
 
@@ -119,10 +161,20 @@ class Relations:
         by = self.s.deps[p] == "agent" or name == "by"
         return by or (name in ("in", "with") and base in words("covering_verbs"))
 
-    def _prepositional(self, subjects: list[int], predicate: str, p: int) -> None:
+    def _is_worn(self, subjects: list[int], name: str, o: int) -> bool:
+        if name not in ("in", "with") or not self._is_clothing(o):
+            return False
+        return not any(self._is_clothing(i) for i in subjects)
+
+    def _is_clothing(self, i: int) -> bool:
+        return self.phrases[i].name.rpartition(" ")[2] in words("clothing")
+
+    def _prepositional(
+        self, subjects: list[int], predicate: str, p: int, verb: int | None = None
+    ) -> None:
         for o in self._complements(p):
-            if not (predicate == "of" and self.phrases[o] in [self.phrases[i] for i in subjects]):
-                self._each(subjects, predicate, o, None)
+            if not (predicate == "of" and any(self.phrases[o] is self.phrases[i] for i in subjects)):
+                self._each(subjects, predicate, o, verb)
 
     def _prepositions(self, i: int) -> list[int]:
         """Return the prepositions that hang on token ``i``, also by way of an adverb."""
@@ -149,13 +201,13 @@ class Relations:
     def _subjects(self, v: int, depth: int = _DEPTH) -> list[int]:
         """Return who does ``v``: its subject, the noun it modifies, or the doer of its clause."""
         s = self.s
-        own = s.of(v, *_SUBJECTS)
+        own = s.of(v, "nsubj", "nsubjpass")
         named = [i for c in own for i in self._group(c)]
         if named:
             return named
         head, dep = s.heads[v], s.deps[v]
         if dep in ("acl", "relcl"):
-            relative = any(s.words[c] in _RELATIVE for c in own) or not own
+            relative = not own or any(s.words[c] in _RELATIVE for c in own)
             return [head] if head in self.phrases and relative else []
         if own or not depth or head == v:
             return []
@@ -166,23 +218,27 @@ class Relations:
     def _objects(self, v: int) -> list[int]:
         s = self.s
         found = [o for c in s.of(v, "dobj", "attr") for o in self._group(c)]
-        if not found and s.deps[v] == "relcl" and s.of(v, "nsubj") and self._subjects(v) != [s.heads[v]]:
-            found = [s.heads[v]] if s.heads[v] in self.phrases else []
-        return found
+        head = s.heads[v]
+        if found or s.deps[v] != "relcl" or head not in self.phrases or not s.of(v, "nsubj"):
+            return found
+        return [] if self._subjects(v) == [head] else [head]
 
     def _is_passive(self, v: int) -> bool:
         s = self.s
         if s.of(v, "auxpass", "nsubjpass", "agent"):
             return True
-        return s.tags[v] in ("VBN", "VBD") and s.deps[v] in ("acl", "amod") or (
-            s.tags[v] == "VBN" and not s.of(v, "aux", "nsubj")
-        )
+        if s.tags[v] in ("VBN", "VBD") and s.deps[v] in ("acl", "amod"):
+            return True
+        return s.tags[v] == "VBN" and not s.of(v, "aux", "nsubj")
 
     def _each(self, subjects: list[int], predicate: str, o: int | None, v: int | None) -> None:
-        for i in subjects or ([None] if v is not None else []):
-            self._add(i, predicate, o, v)
+        if not subjects and v is not None:
+            self._add(None, predicate, o, v)
+        for i in subjects:
+            if o is not None and self._is_worn([i], predicate, o):
+                self._add(i, "wear", o, o)
+            else:
+                self._add(i, predicate, o, v)
 
-    def _add(self, subject: int | None, predicate: str, o: int | None, v: int | None = None) -> None:
-        link = Link(subject, predicate, o, v)
-        if link not in self.links:
-            self.links.append(link)
+    def _add(self, i: int | None, predicate: str, o: int | None, v: int | None = None) -> None:
+        self.links[Link(i, predicate, o, v)] = None

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vocab.entities import Phrase, find_phrases
 from vocab.graph import Entity, Relation, SceneGraph, Tag
 from vocab.lexicons import words
-from vocab.relations import Link, Relations
+from vocab.multiwords import join_multiwords
+from vocab.relations import Link, find_links
+from vocab.repair import repair_modifiers, repair_tags
 from vocab.sentence import Sentence
+
+
+def build_sentence(
+    tokens: Sequence[str], tags: Sequence[str], deps: Sequence[str], heads: Sequence[int]
+) -> Sentence:
+    """Return the sentence that the rules read: multiwords joined, tagging errors mended."""
+    s = join_multiwords(Sentence(list(tokens), list(tags), list(deps), list(heads)))
+    repair_tags(s)
+    repair_modifiers(s)
+    s.link()
+    return s
 
 
 def graph_of(sentence: Sentence) -> SceneGraph:
     """Return the scene graph of one parsed caption, with the tags that follow from it."""
     found = find_phrases(sentence)
-    links = Relations(sentence, found).find()
+    links = find_links(sentence, found)
     phrases = sorted({id(p): p for p in found.values()}.values(), key=lambda p: p.token)
     place = {p.token: k for k, p in enumerate(phrases)}
     index = {token: place[p.token] for token, p in found.items()}
@@ -50,14 +65,15 @@ def _tags(s: Sentence, phrases: list[Phrase], links: list[Link]) -> tuple[Tag, .
                 tag = Tag("attribute", modifier.rpartition(" ")[2])
                 placed.append((phrase.token - 0.5, tag))
     for link in links:
-        if link.verb is not None and (action := _action(s, link.verb)):
+        if link.verb is not None and (action := _action(s, link)):
             placed.append((link.verb, Tag("action", action)))
     return tuple(dict.fromkeys(tag for _, tag in sorted(placed, key=lambda item: item[0])))
 
 
-def _action(s: Sentence, v: int) -> str:
-    base = s.lemma(v)
-    following = s.words[v + 1] if v + 1 < len(s.words) else ""
-    if f"{base} {following}" in words("phrasal_verbs"):
-        return f"{base} {following}"
+def _action(s: Sentence, link: Link) -> str:
+    """Return the action of a link's verb, with the particle beside it where both are one."""
+    base = link.predicate.split(" ", 1)[0]
+    after = s.words[link.verb + 1] if link.verb is not None and link.verb + 1 < len(s.words) else ""
+    if f"{base} {after}" in words("phrasal_verbs"):
+        return f"{base} {after}"
     return "" if base in words("light_verbs") else base
