@@ -39,7 +39,7 @@ _NUMBERS: Final = {
 _SPELLINGS: Final = {"grey": "gray", "wood": "wooden", "stripe": "striped"}
 _DETERMINERS: Final = frozenset(
     "a an the this that these those some any another other each every its his her their my your "
-    "our no 1 all it one".split()
+    "our no 1 all it one several many few multiple numerous various lots both different".split()
 )
 _LIGHT: Final = frozenset({"be", "have"})
 _TRIPLES: Final = re.compile(r"\)\s*,\s*\(")
@@ -116,19 +116,25 @@ def facts_of_graph(graph: SceneGraph) -> Facts:
 
 def name(text: str) -> str:
     """Return an entity's name with every word as a lemma."""
-    return " ".join(lemma(word, "NNS") for word in text.split())
+    return "".join(lemma(word, "NNS") for word in text.replace("-", " ").split())
 
 
 def _add_attribute(facts: Facts, entity: str, attribute: str) -> None:
     facts.entity.add(entity)
     words = attribute.replace("-", " ").split()
     if words and words[0].endswith("ing") and words[0] not in NOT_DOING:
-        facts.verb.add(lemma(words[0], "VBG"))
+        facts.verb.add(_verb(words[0], "VBG"))
         return
     value = _NUMBERS.get(attribute, attribute.removesuffix(" of"))
     value = " ".join(_SPELLINGS.get(word, word) for word in value.split())
     if value not in _DETERMINERS:
         facts.attribute.add((entity, lemma(value, "NNS")))
+
+
+def _verb(word: str, tag: str) -> str:
+    """Return a verb's base form; the annotators write *lay* for what lies."""
+    base = lemma(word, tag)
+    return "lay" if base == "lie" else base
 
 
 NOT_DOING: Final = frozenset(
@@ -141,8 +147,8 @@ def _add_relation(facts: Facts, subject: str, predicate: str, other: str) -> Non
     facts.entity.update(filter(None, (subject, other)))
     words = predicate.split()
     if words and words[0] not in PREPOSITIONS and words[0] not in _LIGHT:
-        facts.verb.add(lemma(words[0], "VB"))
-        words[0] = lemma(words[0], "VB")
+        words[0] = _verb(words[0], "VB")
+        facts.verb.add(words[0])
     if not subject or not other:
         return
     if words == ["of"]:
