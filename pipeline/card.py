@@ -31,8 +31,8 @@ tags:
 
 # {source}: images with captions and tags
 
-{samples:,} images in {shards:,} WebDataset shards, labelled from their own captions with
-a vocabulary of {classes:,} tags (`vocabulary/`, fingerprint `{fingerprint}`).
+{samples:,} images in WebDataset shards, labelled from their own captions with a vocabulary
+of {classes:,} tags (`vocabulary/`, fingerprint `{fingerprint}`).
 
 | what | count |
 | --- | ---: |
@@ -41,7 +41,7 @@ a vocabulary of {classes:,} tags (`vocabulary/`, fingerprint `{fingerprint}`).
 ## Read it
 
 ```python
-import json, numpy as np, webdataset as wds
+import numpy as np, webdataset as wds
 shards = "{first}"
 classes = open("vocabulary/tag_list.txt").read().splitlines()
 for sample in wds.WebDataset(shards, shardshuffle=False).decode("pil"):
@@ -70,7 +70,6 @@ def dataset_card(*, source: str, vocabulary: Vocabulary, summary: Summary) -> st
         source=source,
         size=next((name for limit, name in _SIZES if summary.rows < limit), "n>10M"),
         samples=summary.rows,
-        shards=summary.shards,
         classes=len(vocabulary),
         fingerprint=vocabulary.fingerprint[:16],
         counts="\n".join(f"| {name} | {count:,} |" for name, count in _counts(summary)),
@@ -81,6 +80,7 @@ def dataset_card(*, source: str, vocabulary: Vocabulary, summary: Summary) -> st
 def _counts(summary: Summary) -> list[tuple[str, int]]:
     counts = summary.counts
     return [
+        ("shards", summary.shards),
         ("images", summary.rows),
         ("captions", counts["captions"]),
         ("labels", counts["labels"]),

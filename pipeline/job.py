@@ -90,6 +90,7 @@ def open_output(job: Job) -> Iterator[None]:
         _agree_with_info(job)
         _clear_leftovers(job.output)
         yield
+        _clear_temporary(job.output)
 
 
 def finish(job: Job, stems: Iterable[str]) -> Summary:
@@ -269,8 +270,14 @@ def _clear_leftovers(directory: str) -> None:
         for name in storage.list_names(storage.join(directory, FAILED)):
             storage.remove(storage.join(directory, FAILED, name))
         return
-    for name in (storage.TEMPORARY, f"{BAD}/{storage.TEMPORARY}", FAILED):
-        shutil.rmtree(Path(directory, name), ignore_errors=True)
+    _clear_temporary(directory)
+    shutil.rmtree(Path(directory, FAILED), ignore_errors=True)
+
+
+def _clear_temporary(directory: str) -> None:
+    if not storage.is_remote(directory):
+        for folder in Path(directory).glob(f"**/{storage.TEMPORARY}"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _refuse_missing(directory: str, stems: list[str]) -> None:

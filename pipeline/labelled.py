@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.records import read_batches
 from vocab.errors import InputError
@@ -32,7 +33,10 @@ LABELLED_SCHEMA: Final = pa.schema(
     ]
 )
 LABELS: Final = "labels.npy"
+_JSON = json.JSONEncoder(ensure_ascii=False)
 _COLUMNS = ["key", "source", "image", "caption", "tags"]
+_BATCH_ROWS = 8192
+_NOTHING = frozenset((-1,))
 _KEY = re.compile(r"[a-z0-9_]{1,32}-\d{9}")
 
 
@@ -44,7 +48,7 @@ class Captioned:
     source: str
     image: str
     captions: tuple[str, ...]
-    tags: tuple[list[int], ...]
+    tags: tuple[tuple[int, ...], ...]
 
     def labels(self) -> list[int]:
         """Return the sorted ids of the classes of any caption."""
@@ -58,7 +62,7 @@ class Captioned:
             "source": self.source,
             "url": self.image,
         }
-        return json.dumps(value, ensure_ascii=False).encode()
+        return _JSON.encode(value).encode()
 
 
 def read_captioned(path: str, vocabulary: Vocabulary) -> list[Captioned]:
@@ -74,18 +78,26 @@ def read_captioned(path: str, vocabulary: Vocabulary) -> list[Captioned]:
 
 
 def _encoded_rows(path: str, vocabulary: Vocabulary) -> Iterator[tuple[Any, ...]]:
-    """Yield key, source, image, caption and class ids of each row.
+    """Yield key, source, image, caption and class ids of each row, in Arrow's columns until then.
 
-    Column by column: a dictionary a tag would cost more than all the rest of the job.
+    A Python object for each tag would cost more than all the rest of the job.
     """
-    for batch in read_batches(path, _COLUMNS):
+    for batch in read_batches(path, _COLUMNS, batch_rows=_BATCH_ROWS):
         tags = batch.column("tags")
-        struct = tags.flatten()
-        flat = map(Tag, struct.field("kind").to_pylist(), struct.field("tag").to_pylist())
+        classes = iter(_classes(tags.flatten(), vocabulary))
         lengths = tags.value_lengths().to_pylist()
-        ids = (vocabulary.encode(itertools.islice(flat, length)) for length in lengths)
+        ids = (tuple(sorted(set(itertools.islice(classes, n)) - _NOTHING)) for n in lengths)
         plain = (batch.column(name).to_pylist() for name in _COLUMNS[:-1])
         yield from zip(*plain, ids, strict=True)
+
+
+def _classes(tags: pa.StructArray, vocabulary: Vocabulary) -> list[int]:
+    """Return the class id of each tag, -1 for none; each distinct tag is looked up once."""
+    joined = pc.binary_join_element_wise(tags.field("kind"), tags.field("tag"), "\t")
+    encoded = joined.dictionary_encode()
+    distinct = (text.split("\t", 1) for text in encoded.dictionary.to_pylist())
+    ids = [(vocabulary.encode((Tag(kind, tag),)) or [-1])[0] for kind, tag in distinct]
+    return np.array(ids, np.int32)[encoded.indices.to_numpy()].tolist()  # type: ignore[no-any-return]
 
 
 def _captioned(path: str, key: str, rows: list[tuple[Any, ...]]) -> Captioned:
@@ -95,8 +107,17 @@ def _captioned(path: str, key: str, rows: list[tuple[Any, ...]]) -> Captioned:
     return Captioned(key, source, image, tuple(r[3] for r in rows), tuple(r[4] for r in rows))
 
 
-def pack_labels(vocabulary: Vocabulary, ids: Iterable[int]) -> bytes:
-    """Return the ``.labels.npy`` member: the packed multi-hot label in NumPy's file form."""
-    buffer = io.BytesIO()
-    np.save(buffer, vocabulary.pack(ids))
-    return buffer.getvalue()
+class LabelPacker:
+    """Makes ``.labels.npy`` members: the packed multi-hot label in NumPy's file form."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        buffer = io.BytesIO()
+        empty = vocabulary.pack(())
+        np.save(buffer, empty)
+        # Only the last bytes differ from sample to sample: NumPy writes the header once.
+        self._header = buffer.getvalue()[: -empty.nbytes]
+
+    def pack(self, ids: Iterable[int]) -> bytes:
+        """Return the member for the classes ``ids``."""
+        return self._header + self._vocabulary.pack(ids).tobytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import tempfile
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from pipeline.card import dataset_card
 from pipeline.image_sources import TAR, ImageReader, open_images
 from pipeline.images import BadImageError, EncodedImage, ImageSettings, prepare
 from pipeline.job import Job, Summary, finish, open_output, read_completed, read_info, summarise
-from pipeline.labelled import LABELLED_SCHEMA, LABELS, Captioned, pack_labels, read_captioned
+from pipeline.labelled import LABELLED_SCHEMA, LABELS, Captioned, LabelPacker, read_captioned
 from pipeline.records import PARQUET, RowWriter
 from pipeline.runner import EachShard, RunnerConfig, run_each_shard
 from pipeline.shard import ShardOutput, dumps, is_done, list_stems, read_stats, shard_name
@@ -142,8 +143,8 @@ class LabelledWriter:
     """Writes samples to the tar, the index and the table of one shard, and counts."""
 
     def __init__(self, output: ShardOutput, vocabulary: Vocabulary) -> None:
-        self._output, self._vocabulary = output, vocabulary
-        self._kinds = [f"{tag.kind}_labels" for tag in vocabulary.tags]
+        self._output, self._packer = output, LabelPacker(vocabulary)
+        self._tags, self._labels = vocabulary.tags, Counter[int]()
         self._tar = SampleTar(output.file(TAR), output.file(INDEX))
         self._rows = RowWriter(output.file(PARQUET), LABELLED_SCHEMA)
 
@@ -153,7 +154,7 @@ class LabelledWriter:
         parts = (
             (image.extension, image.content),
             ("json", sample.to_json()),
-            (LABELS, pack_labels(self._vocabulary, labels)),
+            (LABELS, self._packer.pack(labels)),
         )
         self._tar.add(sample.key, parts)
         self._rows.write(_table_row(sample, image, labels))
@@ -165,13 +166,14 @@ class LabelledWriter:
         counts["captions"] += len(sample.captions)
         counts["labels"] += len(labels)
         counts["untagged"] += not labels
-        for index in labels:
-            counts[self._kinds[index]] += 1
+        self._labels.update(labels)
 
     def __enter__(self) -> LabelledWriter:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        for index, count in self._labels.items():
+            self._output.counts[f"{self._tags[index].kind}_labels"] += count
         try:
             self._tar.__exit__(*exception)
         finally:
@@ -215,8 +217,13 @@ def _record_uncaptioned(
 
 @functools.lru_cache(maxsize=1)
 def load_vocabulary(directory: str) -> Vocabulary:
-    """Return the vocabulary of a local directory, read once a process."""
-    return Vocabulary.load(Path(directory))
+    """Return the vocabulary of a directory, read once a process."""
+    if not storage.is_remote(directory):
+        return Vocabulary.load(Path(directory))
+    with tempfile.TemporaryDirectory() as folder:
+        for name in storage.list_names(directory):
+            Path(folder, name).write_bytes(storage.read_bytes(storage.join(directory, name)))
+        return Vocabulary.load(Path(folder))
 
 
 def _keep_vocabulary(config: ShardsConfig) -> None:
