@@ -121,7 +121,7 @@ def format_event(event: Event) -> str:
     """Return the event's line with its line end: fields in fixed order, absent ones left out."""
     values = {f.name: getattr(event, f.name) for f in fields(event)}
     present = {name: value for name, value in values.items() if value is not None}
-    text = json.dumps(present, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(present, ensure_ascii=False, separators=(",", ":"))
     return text + "\n"
 
 

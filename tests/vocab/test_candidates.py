@@ -1,4 +1,5 @@
 import hashlib
+import itertools
 import math
 import random
 import re
@@ -64,6 +65,13 @@ def test_weights_scale_a_source_in_the_order_but_not_in_its_column():
     assert (chosen[0].images, chosen[0].captions) == (20, 20)
     assert (chosen[1].images, chosen[1].captions) == (14, 24)
     assert chosen[1].sources == {"coco": 10, "sbu": 4}
+
+
+def test_a_weighted_sum_is_exact_whatever_the_order_of_the_sources():
+    sources = [("a", (1, 1)), ("b", (1, 1)), ("c", (1, 1))]
+    weights = {"a": 0.2, "b": 0.6, "c": 0.7}  # 1.5, or a little less when added in another order
+    for order in itertools.permutations(sources):
+        assert select([(Tag("object", "dog"), dict(order))], top=1, weights=weights)[0].images == 2
 
 
 def test_a_source_that_weighs_nothing_brings_no_candidate():

@@ -81,6 +81,13 @@ def test_an_event_comes_back_from_its_line(made):
     assert parse_event(line.encode()) == made
 
 
+def test_an_event_that_json_cannot_hold_is_not_made():
+    with pytest.raises(ValueError, match="p is not a probability"):
+        event("1", p=float("nan"))
+    with pytest.raises(ValueError, match="note is not a text"):
+        event("1", note="\ud800")
+
+
 @given(logs, st.randoms())
 def test_shuffled_or_doubled_input_gives_the_same_state(log, random):
     again = log + random.sample(log, random.randint(0, len(log)))
