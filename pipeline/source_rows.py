@@ -107,7 +107,8 @@ def text_of(value: Any) -> tuple[str, str]:
         value = str(value)
     if not isinstance(value, str):
         return "", WRONG_COLUMNS
-    return value.strip(), _fault(value.strip())
+    text = value.strip()
+    return text, _fault(text)
 
 
 def _fault(text: str) -> str:

@@ -1,0 +1,502 @@
+"""Every official form is read, nothing is lost, and broken input is a bad row with its reason."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline import source_rows, streams
+from pipeline.source_rows import REASONS, BadRow, Raw, Row, SourceRow, clean, merge
+from pipeline.sources import SourceConfig, read_source
+from vocab.errors import InputError
+
+
+def read(path: Path | Sequence[Path], form: str, **options: Any) -> list[Row]:
+    paths = [path] if isinstance(path, Path) else path
+    inputs = tuple(str(path) for path in paths)
+    return list(read_source(SourceConfig(inputs=inputs, format=form, **options)))
+
+
+def good(rows: list[Row]) -> list[tuple[int, str, tuple[str, ...]]]:
+    return [(r.position, r.image, r.captions) for r in rows if isinstance(r, SourceRow)]
+
+
+def bad(rows: list[Row]) -> list[tuple[int, str]]:
+    return [(row.position, row.reason) for row in rows if isinstance(row, BadRow)]
+
+
+def lost_nothing(rows: list[Row], entries: int) -> bool:
+    """Say whether as many captions came out, good or bad, as entries of one caption went in."""
+    return entries == sum(
+        1 if isinstance(row, BadRow) else len(row.captions) for row in rows
+    ) and all(row.reason in REASONS for row in rows if isinstance(row, BadRow))
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sources") / "input"
+
+
+def write(path: Path, content: bytes | str | dict[str, Any] | list[Any]) -> Path:
+    if isinstance(content, dict | list):
+        content = json.dumps(content)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+class TestOfficialForms:
+    def test_cc3m_has_the_caption_first(self, file: Path) -> None:
+        rows = read(write(file, "a dog\thttp://x/1.jpg\r\na cat \thttps://x/2.jpg"), "cc3m")
+        assert good(rows) == [(0, "http://x/1.jpg", ("a dog",)), (1, "https://x/2.jpg", ("a cat",))]
+
+    def test_cc12m_has_the_url_first(self, file: Path) -> None:
+        rows = read(write(file, "http://x/1.jpg\ta dog\n"), "cc12m")
+        assert good(rows) == [(0, "http://x/1.jpg", ("a dog",))]
+
+    def test_swapped_columns_are_not_taken_for_images(self, file: Path) -> None:
+        assert bad(read(write(file, "a dog\thttp://x/1.jpg\n"), "cc12m")) == [(0, "no_url")]
+
+    def test_sbu_json(self, file: Path) -> None:
+        value = {"image_urls": ["http://x/1.jpg", "", 5], "captions": ["a", "b", None]}
+        rows = read(write(file, value), "sbu")
+        assert good(rows) == [(0, "http://x/1.jpg", ("a",))]
+        assert bad(rows) == [(1, "no_url"), (2, "empty_caption")]
+
+    def test_sbu_lists_of_different_length_are_fatal(self, file: Path) -> None:
+        with pytest.raises(InputError, match="captions end after 1 rows.*not parallel"):
+            read(write(file, {"image_urls": ["u", "v"], "captions": ["a"]}), "sbu")
+
+    def test_sbu_text_pairs_two_files(self, tmp_path: Path) -> None:
+        urls = write(tmp_path / "urls.txt", "http://x/1.jpg\nhttp://x/2.jpg\n")
+        captions = write(tmp_path / "captions.txt", "a dog\n\xa0 \n")
+        rows = read([urls, captions], "sbu-text")
+        assert good(rows) == [(0, "http://x/1.jpg", ("a dog",))]
+        assert bad(rows) == [(1, "empty_caption")]
+        write(captions, "a dog\n")
+        with pytest.raises(InputError, match="captions end after 1 rows"):
+            read([urls, captions], "sbu-text")
+
+    def test_coco_groups_captions_by_image_in_annotation_order(self, file: Path) -> None:
+        value = {
+            "annotations": [
+                {"id": 9, "image_id": 42, "caption": "second image\n"},
+                {"id": 8, "image_id": 7, "caption": "first image"},
+                {"id": 7, "image_id": 42, "caption": "again"},
+                {"id": 6, "image_id": 1, "caption": "of no image"},
+                {"id": 5, "image_id": 7, "caption": 3},
+            ],
+            "images": [
+                {"id": 7, "file_name": "COCO_val2014_000000000007.jpg"},
+                {"id": 42, "file_name": "000000000042.jpg"},
+                {"id": 43, "file_name": "000000000043.jpg"},
+            ],
+        }
+        rows = read(write(file, value), "coco")
+        assert good(rows) == [
+            (0, "COCO_val2014_000000000007.jpg", ("first image",)),
+            (1, "000000000042.jpg", ("second image", "again")),
+        ]
+        assert bad(rows) == [(0, "empty_caption"), (2, "empty_caption"), (3, "no_url")]
+        assert [row.names for row in rows if isinstance(row, SourceRow)] == [
+            ("7", "000000000007"),
+            ("42", "000000000042"),
+        ]
+
+    def test_karpathy_splits_keep_the_positions_of_the_file(self, file: Path) -> None:
+        def image(number: int, split: str) -> dict[str, Any]:
+            raw = [{"tokens": ["a"], "raw": f"{split} {n}"} for n in range(2)]
+            name = f"COCO_val2014_{number:012d}.jpg"
+            return {
+                "filepath": "val2014", "filename": name, "split": split, "cocoid": number,
+                "sentences": raw, "imgid": 0, "sentids": [1, 2],
+            }  # fmt: skip
+
+        splits = ["test", "train", "val", "restval"]
+        images = [image(number, split) for number, split in enumerate(splits)]
+        write(file, {"images": [*images, {"split": "train"}, "x"], "dataset": "coco"})
+        rows = read(file, "karpathy", splits=("train", "restval"))
+        assert good(rows) == [
+            (1, "val2014/COCO_val2014_000000000001.jpg", ("train 0", "train 1")),
+            (3, "val2014/COCO_val2014_000000000003.jpg", ("restval 0", "restval 1")),
+        ]
+        assert bad(rows) == [(4, "wrong_columns")]
+        assert len(good(read(file, "karpathy"))) == 4
+
+    def test_flickr30k_in_the_karpathy_form_has_no_folders(self, file: Path) -> None:
+        image = {"filename": "1.jpg", "split": "val", "sentences": [{"raw": "a dog"}]}
+        assert good(read(write(file, {"images": [image]}), "karpathy")) == [
+            (0, "1.jpg", ("a dog",))
+        ]
+
+    def test_vg_gives_one_row_an_image(self, file: Path, tmp_path: Path) -> None:
+        def region(phrase: str) -> dict[str, Any]:
+            return {"region_id": 1, "image_id": 0, "phrase": phrase, "x": 1, "y": 2}
+
+        write(
+            file,
+            [
+                {"id": 1, "regions": [region("a red car"), region(" "), region("the sky")]},
+                {"id": 2, "regions": []},
+                {"id": 3, "regions": [region("a tree")]},
+                {"regions": [region("of no image")]},
+                {"id": 4},
+            ],
+        )
+        rows = read(file, "vg")
+        assert good(rows) == [(0, "1.jpg", ("a red car", "the sky")), (2, "3.jpg", ("a tree",))]
+        assert bad(rows) == [
+            (0, "empty_caption"),
+            (1, "empty_caption"),
+            (3, "no_url"),
+            (4, "wrong_columns"),
+        ]
+        url = "https://cs.stanford.edu/people/rak248/VG_100K_2/1.jpg"
+        data = [{"image_id": 1, "url": url, "coco_id": 42}, {"image_id": 3, "coco_id": None}]
+        known = write(tmp_path / "image_data.json", data)
+        rows = read(file, "vg", image_data=str(known))
+        assert good(rows)[0] == (0, url, ("a red car", "the sky"))
+        assert good(rows)[1] == (2, "3.jpg", ("a tree",))
+        assert [row.names for row in rows if isinstance(row, SourceRow)] == [
+            ("1", "000000000042"),
+            ("3",),
+        ]
+
+    def test_vg_region_descriptions_are_not_image_data(self, file: Path) -> None:
+        write(file, [{"id": 1, "regions": []}])
+        with pytest.raises(InputError, match=r"image_data\.json"):
+            read(file, "vg", image_data=str(file))
+
+    def test_lines_are_captions_without_images(self, file: Path) -> None:
+        rows = read(write(file, "a dog\n\na cat"), "lines", no_image=True)
+        assert good(rows) == [(0, "", ("a dog",)), (2, "", ("a cat",))]
+        assert bad(rows) == [(1, "empty_caption")]
+
+
+class TestColumns:
+    def test_tsv_takes_quotes_as_they_are(self, file: Path) -> None:
+        rows = read(write(file, 'n\tcaption\timage\n1\t"a" dog\tx.jpg\n'), "tsv")
+        assert good(rows) == [(0, "x.jpg", ('"a" dog',))]
+
+    def test_csv_takes_quotes_as_quotes(self, file: Path) -> None:
+        rows = read(write(file, 'caption,image\n"a ""big"", old\ndog",x.jpg\nb,y.jpg\n'), "csv")
+        assert good(rows) == [(0, "x.jpg", ('a "big", old\ndog',)), (1, "y.jpg", ("b",))]
+
+    def test_all_lines_that_a_broken_quote_swallows_are_bad(self, file: Path) -> None:
+        rows = read(write(file, 'caption,image\n"a"b,x.jpg\nc,y.jpg\n"d,z.jpg\ne,z.jpg\n'), "csv")
+        assert bad(rows) == [(0, "bad_csv"), (2, "bad_csv"), (3, "bad_csv")]
+        assert good(rows) == [(1, "y.jpg", ("c",))]
+
+    def test_a_huge_csv_field_is_too_long(self, file: Path) -> None:
+        rows = read(write(file, f"caption,image\n{'a' * 200_000},x.jpg\nb,y.jpg\n"), "csv")
+        assert bad(rows) == [(0, "too_long")]
+        assert good(rows) == [(1, "y.jpg", ("b",))]
+
+    @pytest.mark.parametrize(("form", "tab"), [("tsv", "\t"), ("csv", ",")])
+    def test_columns_of_a_file_without_a_header(self, file: Path, form: str, tab: str) -> None:
+        write(file, f"funny{tab}a dog\nfunny{tab}a cat\n")
+        rows = read(file, form, columns=("style", "caption"), no_image=True)
+        assert good(rows) == [(0, "", ("a dog",)), (1, "", ("a cat",))]
+
+    def test_an_unknown_column_names_those_there_are(self, file: Path) -> None:
+        write(file, "file\tcaption\n1.jpg\ta dog\n")
+        with pytest.raises(InputError, match=r"no column 'image'; give --image-column.*file"):
+            read(file, "tsv")
+        with pytest.raises(InputError, match=r"no column 'alt'; give --caption-column"):
+            read(file, "tsv", image_column="file", caption_column="alt")
+        assert good(read(file, "tsv", image_column="file")) == [(0, "1.jpg", ("a dog",))]
+
+    def test_jsonl_captions_may_be_a_list(self, file: Path) -> None:
+        lines = [
+            {"image": "1.jpg", "caption": ["a", None, "b", 1.5]},
+            {"image": 2, "caption": "c"},
+            {"image": "3.jpg", "text": "d"},
+            {"image": "4.jpg", "caption": []},
+            {"caption": "of no image"},
+            ["x"],
+        ]
+        rows = read(write(file, "".join(json.dumps(line) + "\n" for line in lines) + "{"), "jsonl")
+        assert good(rows) == [(0, "1.jpg", ("a", "b")), (1, "2", ("c",))]
+        assert bad(rows) == [
+            (0, "empty_caption"),
+            (0, "wrong_columns"),
+            (2, "wrong_columns"),
+            (3, "empty_caption"),
+            (4, "no_url"),
+            (5, "bad_json"),
+            (6, "bad_json"),
+        ]
+
+    def test_json_nested_without_end_is_a_bad_row(self, file: Path) -> None:
+        assert bad(read(write(file, "[" * 100_000 + "\n"), "jsonl")) == [(0, "bad_json")]
+
+    def test_parquet_with_text_and_with_lists(self, file: Path) -> None:
+        images = ["1.jpg", "2.jpg", None]
+        texts = pa.array(["a", "", "c"]).dictionary_encode()
+        pq.write_table(pa.table({"image": images, "caption": texts}), file)
+        rows = read(file, "parquet")
+        assert good(rows) == [(0, "1.jpg", ("a",))]
+        assert bad(rows) == [(1, "empty_caption"), (2, "no_url")]
+        lists = pa.array([["a", "b"], [], None])
+        pq.write_table(pa.table({"url": [7, 8, 9], "alt": lists, "n": [1, 2, 3]}), file)
+        rows = read(file, "parquet", image_column="url", caption_column="alt")
+        assert good(rows) == [(0, "7", ("a", "b"))]
+        assert bad(rows) == [(1, "empty_caption"), (2, "empty_caption")]
+        rows = read(file, "parquet", caption_column="alt", no_image=True)
+        assert good(rows) == [(0, "", ("a", "b"))]
+
+    def test_parquet_text_that_is_not_utf8_costs_only_itself(self, file: Path) -> None:
+        texts = pa.array([b"a", b"\xff"]).view(pa.string())
+        lists = pa.ListArray.from_arrays(pa.array([0, 2, 2]), texts)
+        pq.write_table(pa.table({"image": ["1", "2"], "caption": texts}), file)
+        assert bad(read(file, "parquet")) == [(1, "invalid_utf8")]
+        pq.write_table(pa.table({"image": ["1", "2"], "caption": lists}), file)
+        rows = read(file, "parquet")
+        assert good(rows) == [(0, "1", ("a",))]
+        assert bad(rows) == [(0, "invalid_utf8"), (1, "empty_caption")]
+
+    def test_what_is_not_parquet_is_named(self, file: Path) -> None:
+        with pytest.raises(InputError, match="input: not readable as Parquet"):
+            read(write(file, "caption\n"), "parquet")
+        with pytest.raises(InputError, match="no column 'caption'"):
+            pq.write_table(pa.table({"image": ["1"]}), file)
+            read(file, "parquet")
+
+
+class TestMerge:
+    def test_consecutive_rows_of_an_image_are_one(self, file: Path) -> None:
+        lines = ["image\tcaption", "1\ta", "1\tb", "1\t", "1\tc", "2\td", "1\te"]
+        rows = read(write(file, "\n".join(lines)), "tsv")
+        assert good(rows) == [(0, "1", ("a", "b", "c")), (4, "2", ("d",)), (5, "1", ("e",))]
+        assert bad(rows) == [(2, "empty_caption")]
+
+    def test_rows_without_an_image_stay_apart(self) -> None:
+        rows = [SourceRow(0, "", ("a",)), SourceRow(1, "", ("b",))]
+        assert list(merge(rows)) == rows
+
+    def test_one_image_without_end_does_not_fill_the_memory(self) -> None:
+        sizes = [
+            len(row.captions)
+            for row in merge(SourceRow(n, "1", ("a",)) for n in range(2500))
+            if isinstance(row, SourceRow)
+        ]
+        assert sizes == [1000, 1000, 500]
+
+
+class TestBadRows:
+    @pytest.mark.parametrize(
+        ("line", "reason"),
+        [
+            (b"\ta dog", "no_url"),
+            (b"not a url\ta dog", "no_url"),
+            (b"http://x\t  ", "empty_caption"),
+            (b"http://x", "wrong_columns"),
+            (b"http://x\ta\tb", "wrong_columns"),
+            (b"", "wrong_columns"),
+            (b"http://x\ta \xff dog", "invalid_utf8"),
+            (b"http://x\ta \0 dog", "nul_byte"),
+            (b"http://x\t" + b"a" * 10_001, "too_long"),
+            (b"http://x\t" + b"a" * 1_000_000, "too_long"),
+            (b"http://x\t" + b"a" * (streams.LINE_LIMIT + 2), "too_long"),
+            (b"http://x" + b"a" * 10_001 + b"\ta", "too_long"),
+        ],
+    )
+    def test_each_has_its_reason_and_moves_no_key(
+        self, file: Path, line: bytes, reason: str
+    ) -> None:
+        content = b"http://x/0\tbefore\n" + line + b"\nhttp://x/2\tafter\n"
+        rows = read(write(file, content), "cc12m")
+        assert bad(rows) == [(1, reason)]
+        assert good(rows) == [(0, "http://x/0", ("before",)), (2, "http://x/2", ("after",))]
+        assert max(len(row.detail) for row in rows if isinstance(row, BadRow)) <= 200
+
+    def test_the_longest_caption_is_good(self, file: Path) -> None:
+        caption = "é" * source_rows.CAPTION_LIMIT
+        rows = read(write(file, f"http://x\t{caption}\n"), "cc12m")
+        assert good(rows) == [(0, "http://x", (caption,))]
+
+    def test_escapes_that_stand_for_no_text_are_bad(self, file: Path) -> None:
+        rows = read(write(file, r'{"image": "1", "caption": ["\ud800", "\u0000", "a"]}'), "jsonl")
+        assert bad(rows) == [(0, "invalid_utf8"), (0, "nul_byte")]
+
+    def test_bytes_that_json_cannot_hold_cost_one_caption(self, file: Path) -> None:
+        content = b'{"image_urls": ["1", "2", "3"], "captions": ["a\xff", "b\0", "c\td\n"]}'
+        rows = read(write(file, content), "sbu")
+        assert bad(rows) == [(0, "invalid_utf8"), (1, "nul_byte")]
+        assert good(rows) == [(2, "3", ("c d",))]
+
+    def test_several_captions_of_a_row_without_an_image_are_all_bad(self) -> None:
+        rows = list(clean([Raw(None, ["a", "b"]), Raw(None, [])]))
+        assert bad(rows) == [(0, "no_url"), (0, "no_url"), (1, "no_url")]
+
+
+class TestBrokenFiles:
+    @pytest.mark.parametrize("form", ["cc3m", "coco", "sbu", "vg", "karpathy", "tsv", "parquet"])
+    def test_a_missing_file_is_named(self, tmp_path: Path, form: str) -> None:
+        with pytest.raises(InputError, match=r"gone\.tsv: no such file"):
+            read(tmp_path / "gone.tsv", form)
+        with pytest.raises(InputError, match="cannot be read"):
+            read(tmp_path, form)
+
+    def test_a_gzip_that_is_cut_short_is_fatal(self, file: Path) -> None:
+        lines = b"".join(b"http://x/%d\ta dog %d\n" % (n, n * 7919) for n in range(5000))
+        write(file, gzip.compress(lines)[:-100])
+        with pytest.raises(InputError, match="broken gzip"):
+            read(file, "cc12m")
+        write(file, gzip.compress(lines)[:-8] + b"12345678")
+        with pytest.raises(InputError, match="broken gzip"):
+            read(file, "cc12m")
+
+    @pytest.mark.parametrize(
+        ("form", "value"),
+        [
+            ("sbu", {"image_urls": ["1", "2"], "captions": ["a", "b"]}),
+            ("coco", {"images": [{"id": 1, "file_name": "1"}], "annotations": []}),
+            ("karpathy", {"images": [{"filename": "1", "sentences": [{"raw": "a"}]}]}),
+            ("vg", [{"id": 1, "regions": [{"phrase": "a"}]}]),
+        ],
+    )
+    def test_json_that_is_cut_short_is_fatal(self, file: Path, form: str, value: Any) -> None:
+        write(file, json.dumps(value)[:-1])
+        with pytest.raises(InputError, match=r"input: not whole JSON near byte \d+ \(.*premature"):
+            read(file, form)
+
+    def test_a_number_of_many_digits_does_not_end_the_process(self, file: Path) -> None:
+        write(file, f'[{{"id": {"9" * 5000}, "regions": []}}]')
+        with pytest.raises(InputError, match="not whole JSON"):
+            read(file, "vg")
+
+    @given(st.binary(max_size=300))
+    @settings(deadline=None)
+    @pytest.mark.parametrize("form", ["sbu", "coco", "karpathy", "vg", "parquet"])
+    def test_any_bytes_give_rows_or_one_clear_error(
+        self, file: Path, form: str, content: bytes
+    ) -> None:
+        try:
+            read(write(file, content), form)
+        except InputError as error:
+            assert str(file) in str(error)
+
+
+class TestStreams:
+    def test_gzip_is_known_by_its_content(self, file: Path, tmp_path: Path) -> None:
+        plain = write(file, "\ufeffimage\tcaption\n1\ta\n2\tb\n")
+        packed = write(tmp_path / "no_suffix", gzip.compress(file.read_bytes()))
+        assert read(packed, "tsv") == read(plain, "tsv")
+        assert len(good(read(packed, "tsv"))) == 2
+
+    def test_json_may_be_gzip_with_a_byte_order_mark(self, file: Path) -> None:
+        value = b'\xef\xbb\xbf{"image_urls": ["1"], "captions": ["a"]}'
+        assert good(read(write(file, gzip.compress(value)), "sbu")) == [(0, "1", ("a",))]
+
+    def test_positions_run_on_over_several_files(self, tmp_path: Path) -> None:
+        first = write(tmp_path / "1", "a\thttp://1\nbad\n")
+        second = write(tmp_path / "2", "b\thttp://2\n")
+        rows = read([first, second], "cc3m")
+        assert good(rows) == [(0, "http://1", ("a",)), (2, "http://2", ("b",))]
+
+    def test_a_uri_is_read_as_a_file_is(self, file: Path) -> None:
+        write(file, gzip.compress(b"a\thttp://1\n"))
+        config = SourceConfig(inputs=(file.as_uri(),), format="cc3m")
+        assert list(read_source(config)) == read(file, "cc3m")
+
+    @given(st.binary(max_size=60), st.integers(1, 8))
+    def test_lines_are_those_of_the_file(self, file: Path, content: bytes, limit: int) -> None:
+        write(file, b"-" + content)  # a first byte, so that nothing is gzip or a mark
+        expected = (b"-" + content).removesuffix(b"\n").split(b"\n")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(streams, "LINE_LIMIT", limit)
+            lines = list(streams.read_lines(str(file)))
+        assert len(lines) == len(expected)
+        for line, whole in zip(lines, expected, strict=True):
+            assert whole.startswith(line)
+            assert line == whole.removesuffix(b"\r") or len(line) == limit + 1
+
+    @given(st.text(max_size=40), st.integers(1, 5))
+    def test_marked_json_text_arrives_whole(self, text: str, size: int) -> None:
+        content = text.encode("utf-8", "surrogatepass")
+        stream = streams._Marked(io.BytesIO(content))
+        read_back = b"".join(iter(lambda: stream.read(size), b"")).decode()
+        assert len(read_back) >= len(text)
+        if text.isprintable():
+            assert read_back == text
+
+
+@given(content=st.binary(max_size=200))
+@settings(deadline=None)
+@pytest.mark.parametrize("form", ["cc3m", "cc12m", "tsv", "jsonl", "lines"])
+def test_every_line_of_any_bytes_becomes_one_caption(file: Path, form: str, content: bytes) -> None:
+    content = b"-" + content
+    options: dict[str, Any] = {"no_image": True} if form == "lines" else {}
+    if form == "tsv":
+        options["columns"] = ("image", "caption")
+    rows = read(write(file, content), form, **options)
+    assert lost_nothing(rows, len(content.removesuffix(b"\n").split(b"\n")))
+
+
+@given(content=st.binary(max_size=200))
+@settings(deadline=None)
+def test_any_bytes_are_csv_or_bad_rows(file: Path, content: bytes) -> None:
+    rows = read(write(file, b"-" + content), "csv", columns=("image", "caption"))
+    assert all(row.reason in REASONS for row in rows if isinstance(row, BadRow))
+
+
+WORDS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20)
+TEXT = st.lists(WORDS, min_size=1, max_size=4).map(" ".join)
+PAIRS = st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=10, unique_by=lambda pair: pair[0])
+
+
+def encode(pairs: list[tuple[str, str]], form: str) -> str:
+    if form == "tsv":
+        return "image\tcaption\n" + "".join(f"{image}\t{text}\n" for image, text in pairs)
+    if form == "csv":
+        out = io.StringIO()
+        csv.writer(out).writerows([("image", "caption"), *pairs])
+        return out.getvalue()
+    if form == "jsonl":
+        return "".join(json.dumps({"image": i, "caption": c}) + "\n" for i, c in pairs)
+    return json.dumps({"image_urls": [i for i, _ in pairs], "captions": [c for _, c in pairs]})
+
+
+@given(pairs=PAIRS, packed=st.booleans())
+@settings(deadline=None)
+@pytest.mark.parametrize("form", ["tsv", "csv", "jsonl", "sbu"])
+def test_what_is_written_well_is_read_back(
+    file: Path, form: str, pairs: list[tuple[str, str]], packed: bool
+) -> None:
+    content = encode(pairs, form).encode()
+    rows = read(write(file, gzip.compress(content) if packed else content), form)
+    assert good(rows) == [(n, image, (text,)) for n, (image, text) in enumerate(pairs)]
+    assert bad(rows) == []
+
+
+class TestConfig:
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"format": "xml"}, "--format xml: unknown; one of cc3m"),
+            ({"format": "cc3m", "inputs": ()}, "no input file"),
+            ({"format": "sbu-text"}, "takes two files"),
+            ({"format": "lines"}, "--format lines: has no images; add --no-image"),
+            ({"format": "cc3m", "image_column": "url"}, "--image-column: only for --format tsv or"),
+            ({"format": "coco", "caption_column": "alt"}, "--caption-column: only for"),
+            ({"format": "jsonl", "columns": ("a",)}, "--columns: only for --format tsv or csv"),
+            ({"format": "coco", "splits": ("val",)}, "--split: only for --format karpathy"),
+            ({"format": "coco", "image_data": "x"}, "--image-data: only for --format vg"),
+        ],
+    )
+    def test_options_without_effect_are_refused(
+        self, options: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(InputError, match=message):
+            SourceConfig(**{"inputs": ("a",), **options})
