@@ -115,6 +115,18 @@ def prepare(content: bytes, settings: ImageSettings) -> EncodedImage:
     return EncodedImage(content, KEPT[found.format], found.width, found.height)
 
 
+def thumbnail(content: bytes, side: int) -> bytes:
+    """Return a JPEG of an image that fits a square of ``side`` pixels.
+
+    Raises:
+        BadImageError: the image cannot be decoded.
+    """
+    with _opened(content) as image:
+        small = _upright_rgb(image, 2 * side)
+        small.thumbnail((side, side))
+        return _jpeg(small, 85)
+
+
 def measure(content: bytes) -> Header:
     """Return format and size from the header, after a look whether the end is there.
 
@@ -201,28 +213,34 @@ _MEASURES: Final = {"JPEG": _measure_jpeg, "PNG": _measure_png, "WEBP": _measure
 
 
 def _encode_anew(content: bytes, settings: ImageSettings) -> EncodedImage:
+    shorter = settings.image_size
     with _opened(content) as image:
-        small = _resized(image, settings.image_size)
-        small.info = {}  # Pillow would carry comments over
-        buffer = io.BytesIO()
-        small.save(buffer, "JPEG", quality=settings.quality)
-        return EncodedImage(buffer.getvalue(), "jpg", *small.size)
+        rgb = _upright_rgb(image, shorter and 2 * shorter)
+        if shorter is not None and min(rgb.size) > shorter:
+            width, height = (max(1, round(s * shorter / min(rgb.size))) for s in rgb.size)
+            rgb = rgb.resize((width, height), Image.Resampling.BICUBIC)
+        return EncodedImage(_jpeg(rgb, settings.quality), "jpg", *rgb.size)
 
 
-def _resized(image: Image.Image, shorter: int | None) -> Image.Image:
-    """Return the image upright, RGB, and with its shorter side no longer than ``shorter``."""
-    if shorter is not None:
-        # libjpeg scales by powers of two while it decodes: most of the work is never done.
-        image.draft(None, (2 * shorter, 2 * shorter))
+def _upright_rgb(image: Image.Image, enough: int | None) -> Image.Image:
+    """Return the image as RGB with its EXIF rotation applied.
+
+    Where sides of ``enough`` pixels will do, libjpeg halves a JPEG as it decodes: that spares
+    most of the work.
+    """
+    if enough:
+        image.draft(None, (enough, enough))
     image.load()
     with contextlib.suppress(Exception):  # EXIF is often nonsense: then there is no rotation
         image = ImageOps.exif_transpose(image)
-    image = to_rgb(image)
-    ratio = min(image.size) / shorter if shorter is not None else 1.0
-    if ratio <= 1.0:
-        return image
-    width, height = (max(1, round(side / ratio)) for side in image.size)
-    return image.resize((width, height), Image.Resampling.BICUBIC)
+    return to_rgb(image)
+
+
+def _jpeg(image: Image.Image, quality: int) -> bytes:
+    image.info = {}  # Pillow would carry comments over
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
