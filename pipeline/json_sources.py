@@ -92,10 +92,15 @@ def karpathy_entries(path: str, splits: Iterable[str]) -> Iterator[Entry]:
     """Yield the images of ``dataset_coco.json`` and its like that are in one of ``splits``.
 
     Without splits, all images. Those of other splits keep their positions.
+
+    Raises:
+        InputError: a split has no image in the file.
     """
-    wanted = frozenset(splits)
+    wanted, seen = frozenset(splits), set()
     for image in read_json(path, "images.item"):
-        if wanted and _field(image, "split") not in wanted:
+        split = str(_field(image, "split"))
+        seen.add(split)
+        if wanted and split not in wanted:
             yield None
             continue
         sentences = _list(image, "sentences")
@@ -104,6 +109,11 @@ def karpathy_entries(path: str, splits: Iterable[str]) -> Iterator[Entry]:
             continue
         captions = [_field(sentence, "raw") for sentence in sentences]
         yield Raw(_karpathy_image(image), captions, coco_names(_field(image, "cocoid")))
+    if seen and wanted - seen:
+        raise InputError(
+            f"{path}: no image is of --split {min(wanted - seen)}; there are "
+            f"{excerpt(', '.join(sorted(seen)))}"
+        )
 
 
 def _karpathy_image(image: Any) -> Any:

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,8 @@ class TestOfficialForms:
         ]
         assert bad(rows) == [(4, "wrong_columns")]
         assert len(good(read(file, "karpathy"))) == 4
+        with pytest.raises(InputError, match="--split trian; there are .*train, val"):
+            read(file, "karpathy", splits=("test", "trian"))
 
     def test_flickr30k_in_the_karpathy_form_has_no_folders(self, file: Path) -> None:
         image = {"filename": "1.jpg", "split": "val", "sentences": [{"raw": "a dog"}]}
@@ -370,6 +373,22 @@ class TestBrokenFiles:
         write(file, json.dumps(value)[:-1])
         with pytest.raises(InputError, match=r"input: not whole JSON near byte \d+ \(.*premature"):
             read(file, form)
+
+    def test_no_room_to_group_coco_captions_is_one_line(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def connect(path: str) -> sqlite3.Connection:
+            database = real(path)
+            database.execute("PRAGMA max_page_count = 20")
+            return database
+
+        real = sqlite3.connect
+        monkeypatch.setattr(sqlite3, "connect", connect)
+        captions = [{"image_id": n, "caption": "a dog" * 50} for n in range(1000)]
+        with pytest.raises(
+            InputError, match=r"captions failed \(database or disk is full\).*TMPDIR"
+        ):
+            read(write(file, {"images": [], "annotations": captions}), "coco")
 
     def test_a_number_of_many_digits_does_not_end_the_process(self, file: Path) -> None:
         write(file, f'[{{"id": {"9" * 5000}, "regions": []}}]')
