@@ -51,6 +51,11 @@ def write_scenes(directory: Path, *, count: int, seed: int = 0, size: int = 128)
     return table
 
 
+def scene_index(name: str) -> int:
+    """Return which scene a file of :func:`write_scenes` shows ("scene-00012.jpg" -> 12)."""
+    return int(name.removeprefix("scene-").removesuffix(".jpg"))
+
+
 def render(scene: Scene, *, size: int = 128) -> Image.Image:
     """Return the scene as an RGB picture of ``size`` x ``size`` pixels."""
     canvas = Canvas(_backdrop(scene.place, size * SUPERSAMPLING).copy())

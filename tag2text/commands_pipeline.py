@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -25,9 +26,10 @@ from tag2text.output import say_done
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
-    app.command()(manifest)
-    for command in (mine, count, shards):
-        app.command(context_settings=BEAM_FLAGS, epilog=BEAM_EPILOG)(command)
+    jobs = {mine, count, shards}  # those that Beam runs
+    for command in (demo, manifest, mine, count, shards, check, inspect):
+        settings: Any = {"context_settings": BEAM_FLAGS, "epilog": BEAM_EPILOG}
+        app.command(**(settings if command in jobs else {}))(command)
 
 
 def manifest(
@@ -180,3 +182,43 @@ def shards(
         runner=runner(context, workers),
     )
     say_done(output, write_shards(config), "samples")
+
+
+def check(
+    directories: Annotated[list[str], typer.Argument(help="Output directories of any job.")],
+) -> None:
+    """Read finished directories again and say whether they are whole."""
+    from pipeline.check import check_directory
+
+    problems = [problem for path in directories for problem in check_directory(path)]
+    for problem in problems:
+        typer.echo(str(problem), err=True)
+    if problems:
+        raise typer.Exit(1)
+    for path in directories:
+        typer.echo(f"{path}: whole")
+
+
+def inspect(
+    shards: Annotated[str, typer.Argument(help="A labelled shard (.tar) or a directory of them.")],
+    output: Annotated[str, typer.Option(help="HTML file to write.")] = "inspect.html",
+    samples: Annotated[int, typer.Option(min=1, help="How many samples to show.")] = 60,
+) -> None:
+    """Write one self-contained page of a shard: pictures, captions, tags, label counts."""
+    from pipeline.inspect_page import write_page
+
+    shown = write_page(shards, output, samples=samples)
+    typer.echo(f"{output}: {shown} samples; open it in a browser")
+
+
+def demo(
+    output: Annotated[Path, typer.Option(help="Directory to write.")] = Path("demo"),
+    images: Annotated[int, typer.Option(min=10, help="How many scenes.")] = 300,
+    size: Annotated[int, typer.Option(min=32, max=1024, help="Pixels a side.")] = 128,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other scenes.")] = 0,
+    workers: Workers = 1,
+) -> None:
+    """Run everything on drawn scenes: no network, no data, less than a minute."""
+    from tag2text.demo import DemoConfig, run_demo
+
+    run_demo(DemoConfig(output=output, images=images, size=size, seed=seed, workers=workers))
