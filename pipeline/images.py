@@ -26,7 +26,6 @@ BYTE_LIMIT: Final = 64 << 20
 KEPT: Final = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 
 # Of Pillow's many formats only these: others run programs (EPS) or are no photographs.
-_FORMATS = (*KEPT, "MPO", "GIF", "BMP", "TIFF")
 _MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -262,7 +261,7 @@ def _opened(content: bytes) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd EXIF or a large image is no reason to lose it
-            with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+            with Image.open(io.BytesIO(content), formats=(_format(content),)) as image:
                 yield image
     except BadImageError:
         raise
