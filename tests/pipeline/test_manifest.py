@@ -185,6 +185,13 @@ class TestExclusion:
         row = SourceRow(0, "http://x/b/201503041234.jpg", ("a",))
         assert exclusions([name]).fit("cc3m-000000000", row) is left_out
 
+    @pytest.mark.parametrize(
+        ("name", "left_out"),
+        [("VG_100K/7.jpg", True), ("/data/VG_100K/7.jpg", True), ("VG_100K/17.jpg", False)],
+    )
+    def test_a_list_may_name_more_folders_than_the_source(self, name: str, left_out: bool) -> None:
+        assert exclusions([name]).fit("vg-000000000", SourceRow(0, "7.jpg", ("a",))) is left_out
+
     def test_nothing_is_left_out_by_default(self) -> None:
         assert not exclusions([])
         assert not exclusions([]).fit("tsv-000000000", SourceRow(0, "", ("a",)))
