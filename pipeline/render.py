@@ -18,7 +18,7 @@ from pipeline.scenes import PEOPLE, Scene, Thing, scene
 from pipeline.shapes import Glyph, limb, mirror, place, span
 
 SUPERSAMPLING: Final = 4
-SIZES: Final = {"": 1.0, "small": 0.6, "large": 1.3}
+SIZES: Final = {"": 1.0, "small": 0.7, "large": 1.3}
 KIND_SIZES: Final = {  # so that every kind fills its spot
     **dict.fromkeys((*PEOPLE, "cat", "dog", "duck", "ball"), 1.25),
     **dict.fromkeys(("chair", "sheep", "bicycle", "apple"), 1.12),
@@ -26,7 +26,7 @@ KIND_SIZES: Final = {  # so that every kind fills its spot
 }
 GROUP_SIZES: Final = {1: 1.0, 2: 0.85, 3: 0.67}
 GROUP_OFFSETS: Final = {1: (0.0,), 2: (-21.0, 21.0), 3: (-31.0, 0.0, 31.0)}
-BESIDE: Final = 0.6  # a group that is not alone on the ground stands closer together
+BESIDE: Final = 0.68  # a group that is not alone on the ground stands closer together
 GIRL: Final = 0.76  # her height beside a grown-up's
 
 Layer = tuple[Glyph, str]  # a glyph and the colour of its body

@@ -179,8 +179,8 @@ def _phrasings(thing: Thing) -> list[Phrasing]:
     if not thing.doing:
         return [_still, _there_stands] if thing.other else [_still_is, _still, _there_stands]
     chosen = [p for p in _DOING if not (p is _there_is and thing.kind == "sun")]
-    if thing.kind in (*PEOPLE, *ANIMALS):
-        chosen.append(_plain)
+    if thing.kind in (*PEOPLE, *ANIMALS) and thing.doing != "stand":
+        chosen.append(_plain)  # small taggers take "bus drives" or "horse stands" for two nouns
     if VERBS[thing.doing].passive and thing.count == 1:
         chosen.append(_passive)
     if thing.colour and thing.kind not in GARMENTS:

@@ -191,7 +191,8 @@ def _arranged(
     inward = main.doing in ("kick", "sleep", "eat", "hold")
     things = [replace(main, x=x, y=y, left=side < 0 if inward else main.left)]
     if second and main.count == 1 and second[0].kind != main.kind:
-        things += [replace(second[0], x=50 + side * 25 + rng.uniform(-2, 2), y=92.0)]
+        size = second[0].size if main.size != "large" else ""  # two large ones hide each other
+        things += [replace(second[0], size=size, x=50 + side * 25 + rng.uniform(-2, 2), y=92.0)]
     if upper:
         crowd = upper[0].count > 1 and main.other is None  # what is held may reach up
         x = 50.0 if crowd else 50 + side * rng.uniform(14, 24)
@@ -211,8 +212,8 @@ def ground_truth(scene: Scene) -> frozenset[Tag]:
 def _tags(thing: Thing) -> set[Tag]:
     attributes = [thing.colour, thing.size, ("", "two", "three")[thing.count - 1]]
     tags = {Tag("object", thing.kind), *(Tag("attribute", a) for a in attributes if a)}
-    if thing.kind in GARMENTS:
-        tags.add(Tag("object", GARMENTS[thing.kind]))
+    if thing.kind in GARMENTS:  # "a man in a red shirt" wears it
+        tags |= {Tag("object", GARMENTS[thing.kind]), Tag("action", "wear")}
     if thing.doing:
         tags.add(Tag("action", thing.doing))
     return tags | _tags(thing.other) if thing.other else tags

@@ -80,7 +80,7 @@ def test_ground_truth_names_all_that_is_there() -> None:
     assert truth == {
         *(Tag("object", tag) for tag in ("woman", "dress", "bicycle", "bird")),
         *(Tag("attribute", tag) for tag in ("red", "blue", "pink", "two", "small")),
-        *(Tag("action", tag) for tag in ("ride", "fly")),
+        *(Tag("action", tag) for tag in ("ride", "wear", "fly")),
         Tag("scene", "beach"),
     }
 
@@ -88,7 +88,8 @@ def test_ground_truth_names_all_that_is_there() -> None:
 def forms(tag: Tag) -> set[str]:
     """Return the forms in which a caption may say a tag."""
     if tag.kind == "action":
-        return {tag.tag, *VERBS[tag.tag]} - {""}
+        dressed = {r"in (an? )?\w+ (shirt|dress)(e?s)?"} if tag.tag == "wear" else set()
+        return {tag.tag, *VERBS[tag.tag], *dressed} - {""}
     return {tag.tag, PLURALS.get(tag.tag, tag.tag + "s")}
 
 
