@@ -19,7 +19,12 @@ from vocab.errors import InputError
 
 TAR: Final = ".tar"
 _EXTENSIONS = frozenset(("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"))
-_ABSENT = frozenset((errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EACCES))
+_ABSENT = frozenset(
+    (
+        *(errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EACCES),
+        *(errno.ELOOP, errno.ENXIO),  # a circle of links, a socket
+    )
+)
 # Without O_NONBLOCK the opening of a named pipe would wait forever.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import struct
 import warnings
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_SCAN = 0xDA
 _JPEG_SEGMENTS = 4096
 _JPEG_END = b"\xff\xd9"
+_ADDRESS = re.compile(r" object at 0x[0-9a-f]+")  # in messages; no two runs have the same
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
@@ -270,4 +272,5 @@ def _opened(content: bytes) -> Iterator[Image.Image]:
     except Exception as error:
         # Broken bytes make the decoders raise errors of every kind, so none is left out here.
         reason = "truncated" if "truncated" in str(error) else "broken_image"
-        raise BadImageError(reason, f"{type(error).__name__}: {error}") from error
+        detail = _ADDRESS.sub("", str(error))
+        raise BadImageError(reason, f"{type(error).__name__}: {detail}") from error

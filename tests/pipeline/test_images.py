@@ -124,6 +124,13 @@ def test_bad_images_say_why(content: bytes, expected: str) -> None:
     assert reason(content) == expected
 
 
+def test_details_are_the_same_in_every_run() -> None:
+    with pytest.raises(BadImageError) as caught:
+        prepare(b"GIF89a" + bytes(20), KEEP)
+    assert "BytesIO" in caught.value.detail
+    assert "0x" not in caught.value.detail
+
+
 def test_a_corrupt_body_is_found_by_decoding_only() -> None:
     content = png_header(8, 8)
     assert prepare(content, KEEP).width == 8
