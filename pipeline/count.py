@@ -6,6 +6,7 @@ Tables travel between the steps, never words, so Beam has nothing to shuffle but
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -43,9 +44,10 @@ _COMPACT_ROWS = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """How candidates are chosen from counts: how many, of which kinds, sources weighed how."""
+    """How candidates are chosen from counts; see :func:`vocab.candidates.select`."""
 
     top: int = 5000
+    min_images: int = 1
     quotas: Mapping[str, int] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
 
@@ -72,11 +74,7 @@ def count(config: CountConfig) -> Summary:
     job = Job(
         command="count",
         output=config.output,
-        config={
-            "top": config.selection.top,
-            "quotas": dict(config.selection.quotas),
-            "weights": dict(config.selection.weights),
-        },
+        config=dataclasses.asdict(config.selection),
         inputs=inputs,
         take_over=config.take_over,
     )
@@ -218,6 +216,7 @@ def select_candidates(counts: pa.Table, selection: Selection) -> list[Candidate]
         top=selection.top,
         quotas=selection.quotas,
         weights=selection.weights,
+        min_images=selection.min_images,
     )
 
 

@@ -11,6 +11,7 @@ from tag2text.options import (
     BEAM_EPILOG,
     BEAM_FLAGS,
     MaxBadRatio,
+    MinImages,
     Output,
     Parser,
     Quota,
@@ -117,6 +118,7 @@ def count(
     mined: Annotated[list[str], typer.Option(help="Directory of `tag2text mine`; one a source.")],
     output: Output,
     top: Top = 5000,
+    min_images: MinImages = 1,
     quota: Quota = None,
     weight: Weight = None,
     workers: Workers = 1,
@@ -129,7 +131,7 @@ def count(
     config = CountConfig(
         mined=tuple(mined),
         output=output,
-        selection=selection(top, quota, weight),
+        selection=selection(top, min_images, quota, weight),
         take_over=take_over,
         runner=runner(context, workers),
     )

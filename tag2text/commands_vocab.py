@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tag2text.options import Quota, Top, Weight, selection
+from tag2text.options import MinImages, Quota, Top, Weight, selection
 
 CANDIDATES = Path("annotations/candidates.tsv")
 
@@ -21,6 +21,7 @@ def candidates(
     counts: Annotated[Path, typer.Argument(help="The counts.parquet of `tag2text count`.")],
     output: Annotated[Path | None, typer.Option(help="Where to write the TSV.")] = None,
     top: Top = 5000,
+    min_images: MinImages = 1,
     quota: Quota = None,
     weight: Weight = None,
 ) -> None:
@@ -28,7 +29,7 @@ def candidates(
     from pipeline.count import read_counts, select_candidates
     from vocab.candidates import format_candidates, write_candidates
 
-    chosen = select_candidates(read_counts(str(counts)), selection(top, quota, weight))
+    chosen = select_candidates(read_counts(str(counts)), selection(top, min_images, quota, weight))
     if output is None:
         typer.echo(format_candidates(chosen), nl=False)
         return

@@ -22,6 +22,7 @@ MaxBadRatio = Annotated[
     float, typer.Option(min=0.0, max=1.0, help="Share of bad rows past which the job fails.")
 ]
 Top = Annotated[int, typer.Option(min=1, help="How many candidates to keep.")]
+MinImages = Annotated[int, typer.Option(min=1, help="Images, unweighted, that must hold a tag.")]
 Quota = Annotated[
     str | None,
     typer.Option(help="Places per kind: object=4000,action=400,attribute=600 (object: + scene)."),
@@ -34,13 +35,14 @@ BEAM_FLAGS = {"allow_extra_args": True}
 BEAM_EPILOG = "Flags after -- go to Apache Beam, for example: -- --runner=DataflowRunner ..."
 
 
-def selection(top: int, quota: str | None, weight: list[str] | None) -> Selection:
+def selection(top: int, min_images: int, quota: str | None, weight: list[str] | None) -> Selection:
     """Return how to select candidates, from the flags."""
     from pipeline.count import Selection
     from vocab.candidates import parse_quota, parse_weights
 
     return Selection(
         top=top,
+        min_images=min_images,
         quotas=parse_quota(quota) if quota else {},
         weights=parse_weights(weight or ()),
     )

@@ -15,6 +15,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -59,12 +60,15 @@ def select(
     top: int,
     quotas: Mapping[str, int] | None = None,
     weights: Mapping[str, float] | None = None,
+    min_images: int = 1,
 ) -> list[Candidate]:
     """Return at most ``top`` candidates, best first (paper, Section 3.2: the 5,000 most frequent).
 
     ``counts`` gives each tag once, with ``{source: (images, captions)}``; it is read as a stream
     and only what may be chosen is kept. A source weighs 1 unless ``weights`` says otherwise; a
-    tag whose weighted images round to 0 is left out. A quota sets places aside for the best of
+    tag whose weighted images round to 0 is left out, and so is one that fewer than ``min_images``
+    images hold, unweighted: a source of 8,000 images that stands for millions must not make a
+    candidate of every word that it says once. A quota sets places aside for the best of
     its kind (``object`` covers scenes unless ``scene`` has its own); places that remain go to the
     kinds without a quota. Unknown kinds and sources raise :class:`InputError`.
     """
@@ -75,7 +79,7 @@ def select(
     for tag, per_source in counts:
         known.update(per_source)
         candidate = _weigh(tag, per_source, weights)
-        if candidate.images:
+        if candidate.images and sum(candidate.sources.values()) >= min_images:
             group = _group(tag.kind, quotas)
             _offer(pools[group], candidate, limit=quotas.get(group, top))
     _refuse_unknown("source", weights, sorted(known))
@@ -202,12 +206,12 @@ def parse_quota(text: str) -> dict[str, int]:
 
 
 def parse_weights(texts: Iterable[str]) -> dict[str, float]:
-    """Read ``["coco=1.5", "sbu=20"]``; the sources are checked where they are known."""
+    """Read ``["coco=1.5", "sbu=849000/6500"]``; the sources are checked where they are known."""
     weights: dict[str, float] = {}
-    for source, value in _pairs("weight", texts, example="coco=1.5"):
+    for source, value in _pairs("weight", texts, example="coco=1.5 or coco=113000/32509"):
         try:
-            weights[source] = float(value)
-        except ValueError:
+            weights[source] = float(Fraction(value))
+        except (ValueError, ZeroDivisionError, OverflowError):
             weights[source] = math.nan
         if not 0 <= weights[source] < math.inf:
             raise InputError(f"weight {source}={value}: {value!r} is not a number of 0 or more")

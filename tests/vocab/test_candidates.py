@@ -74,6 +74,14 @@ def test_a_weighted_sum_is_exact_whatever_the_order_of_the_sources():
         assert select([(Tag("object", "dog"), dict(order))], top=1, weights=weights)[0].images == 2
 
 
+def test_a_tag_needs_images_of_its_own_however_much_they_weigh():
+    counts = [(Tag("object", "dog"), {"coco": (2, 2), "sbu": (1, 1)}),
+              (Tag("object", "fad"), {"sbu": (2, 2)})]  # fmt: skip
+    assert names(select(counts, top=9, weights={"sbu": 500.0}, min_images=3)) == ["object:dog"]
+    both = select(counts, top=9, weights={"sbu": 500.0}, min_images=2)
+    assert names(both) == ["object:fad", "object:dog"]
+
+
 def test_a_source_that_weighs_nothing_brings_no_candidate():
     assert names(select(COUNTS, top=9, weights={"coco": 0})) == [
         "scene:beach",
@@ -235,6 +243,7 @@ def test_quota_and_weight_flags():
     assert parse_quota("object=4000, action=400") == {"object": 4000, "action": 400}
     assert parse_weights(["coco=1.5", "sbu=0"]) == {"coco": 1.5, "sbu": 0.0}
     assert parse_weights([]) == {}
+    assert parse_weights(["coco=113000/32500"]) == {"coco": 113000 / 32500}
 
 
 @pytest.mark.parametrize(
