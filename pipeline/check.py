@@ -64,11 +64,11 @@ class _Check:
     def _completed(self, stems: list[str]) -> Iterator[Problem]:
         path = storage.join(self._path, COMPLETED)
         try:
-            stated = json.loads(storage.read_bytes(path))
+            stated = dict(json.loads(storage.read_bytes(path)))
         except FileNotFoundError:
             yield Problem(path, f"missing, so the job has not ended; {self._again}")
             return
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise InputError(f"{path}: broken ({error}); {self._again}") from error
         found = summarise(self._path, stems).to_json()
         for name in ("shards", "rows", "digest"):

@@ -37,8 +37,8 @@ class LabelledCheck:
         """Read what describes the directory as a whole, and yield what is wrong with that."""
         path = storage.join(self._directory, SIZES)
         try:
-            self._sizes = json.loads(storage.read_bytes(path))
-        except (FileNotFoundError, ValueError) as error:
+            self._sizes = dict(json.loads(storage.read_bytes(path)))
+        except (FileNotFoundError, ValueError, TypeError) as error:
             yield f"{path}: not readable ({error}); {self._again}"
         path = storage.join(self._directory, VOCABULARY)
         self._vocabulary = load_vocabulary(path)
