@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from vocab.vocabulary import Entry, Vocabulary
 DOG, RED = Tag("object", "dog"), Tag("attribute", "red")
 
 
-def labelled(folder: Path) -> Path:
-    """Write a labelled directory of two shards, and what it is made from."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a labelled directory of two shards, once, and what it is made from."""
+    folder = tmp_path_factory.mktemp("made")
     (folder / "images").mkdir()
     for number in range(4):
         (folder / "images" / f"{number}.jpg").write_bytes(picture())
@@ -34,7 +37,14 @@ def labelled(folder: Path) -> Path:
             image_root=str(folder / "images"),
         )
     )
-    return folder / "out"
+    return folder
+
+
+@pytest.fixture
+def out(made: Path, tmp_path: Path) -> Path:
+    """Copy the directory, to be damaged."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "out"
 
 
 def replace(path: Path, old: bytes, new: bytes) -> None:
@@ -72,8 +82,7 @@ def problems(directory: Path) -> list[str]:
     return [str(p).replace(f"{directory}/", "") for p in found if "COMPLETED" not in p.file]
 
 
-def test_whole_directories_of_every_job_have_no_problem(tmp_path: Path) -> None:
-    out = labelled(tmp_path)
+def test_whole_directories_of_every_job_have_no_problem(out: Path, tmp_path: Path) -> None:
     manifest = write_manifest(
         tmp_path / "manifest", [("a.jpg", ["a"])] * 5, source="s", shard_rows=2
     )
@@ -85,8 +94,7 @@ def test_what_no_job_made_is_refused(tmp_path: Path) -> None:
         check_directory(str(tmp_path))
 
 
-def test_an_unfinished_job_is_named(tmp_path: Path) -> None:
-    out = labelled(tmp_path)
+def test_an_unfinished_job_is_named(out: Path) -> None:
     (out / "COMPLETED").unlink()
     (problem,) = check_directory(str(out))
     assert problem.file.endswith("COMPLETED")
@@ -94,15 +102,13 @@ def test_an_unfinished_job_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"{", b"{}", b"[]", b"\xff"])
-def test_a_broken_completed_is_named(tmp_path: Path, content: bytes) -> None:
-    out = labelled(tmp_path)
+def test_a_broken_completed_is_named(out: Path, content: bytes) -> None:
     (out / "COMPLETED").write_bytes(content)
     assert all(p.file.endswith("COMPLETED") for p in check_directory(str(out)))
     assert check_directory(str(out))
 
 
-def test_a_lost_shard_is_noticed(tmp_path: Path) -> None:
-    out = labelled(tmp_path)
+def test_a_lost_shard_is_noticed(out: Path) -> None:
     for file in out.glob("s-000001*"):
         file.unlink()
     found = [str(problem) for problem in check_directory(str(out))]
@@ -110,8 +116,7 @@ def test_a_lost_shard_is_noticed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".index", ".parquet"])
-def test_damage_to_any_file_is_found_once(tmp_path: Path, suffix: str) -> None:
-    out = labelled(tmp_path)
+def test_damage_to_any_file_is_found_once(out: Path, suffix: str) -> None:
     file = out / f"s-000000{suffix}"
     content = file.read_bytes()
     flipped = bytes([content[40] ^ 1])
@@ -126,14 +131,12 @@ def test_damage_to_any_file_is_found_once(tmp_path: Path, suffix: str) -> None:
     assert problem.startswith(f"{file.name}: missing")
 
 
-def test_broken_stats_are_named(tmp_path: Path) -> None:
-    out = labelled(tmp_path)
+def test_broken_stats_are_named(out: Path) -> None:
     (out / "s-000000_stats.json").write_text("{}")
     assert any(p.file.endswith("s-000000_stats.json") for p in check_directory(str(out)))
 
 
-def test_a_lost_row_is_found(tmp_path: Path) -> None:
-    out = labelled(tmp_path)
+def test_a_lost_row_is_found(out: Path) -> None:
     edit_table(out, "s-000000", lambda rows: rows.pop())
     found = problems(out)
     assert (
@@ -143,8 +146,7 @@ def test_a_lost_row_is_found(tmp_path: Path) -> None:
     assert any("sample None" in line for line in found)
 
 
-def test_a_key_out_of_order_is_found(tmp_path: Path) -> None:
-    out = labelled(tmp_path)
+def test_a_key_out_of_order_is_found(out: Path) -> None:
     edit_table(out, "s-000000", lambda rows: rows.reverse())
     assert any("not in order, or double" in line for line in problems(out))
 
@@ -156,8 +158,7 @@ def test_a_key_in_two_shards_is_found(tmp_path: Path) -> None:
     assert problem.startswith("00001.parquet: ('s-000000001',) follows ('s-000000001',)")
 
 
-def test_labels_that_disagree_are_found(tmp_path: Path) -> None:
-    out = labelled(tmp_path)
+def test_labels_that_disagree_are_found(out: Path) -> None:
     edit_table(out, "s-000001", lambda rows: rows[1].update(tags=[0]))
     (problem,) = problems(out)
     assert problem.startswith(
@@ -165,21 +166,18 @@ def test_labels_that_disagree_are_found(tmp_path: Path) -> None:
     )
 
 
-def test_captions_that_disagree_are_found(tmp_path: Path) -> None:
-    out = labelled(tmp_path)
+def test_captions_that_disagree_are_found(out: Path) -> None:
     edit_table(out, "s-000001", lambda rows: rows[0].update(captions=["x", "dog"]))
     assert "its captions are not those of its row" in problems(out)[0]
 
 
-def test_tags_in_the_tar_that_disagree_are_found(tmp_path: Path) -> None:
-    out = labelled(tmp_path)
+def test_tags_in_the_tar_that_disagree_are_found(out: Path) -> None:
     replace(out / "s-000000.tar", b"[[0, 1], [0]]", b"[[0, 0], [0]]")
     restate(out, "s-000000")
     assert "its captions' tags [0]" in problems(out)[0]
 
 
-def test_an_id_beyond_the_vocabulary_is_found(tmp_path: Path) -> None:
-    out = labelled(tmp_path)
+def test_an_id_beyond_the_vocabulary_is_found(out: Path) -> None:
     tar = out / "s-000000.tar"
     content = bytearray(tar.read_bytes())
     at = content.index(b"labels.npy")
@@ -190,8 +188,7 @@ def test_an_id_beyond_the_vocabulary_is_found(tmp_path: Path) -> None:
     assert "are not all classes of this vocabulary" in problems(out)[0]
 
 
-def test_an_index_of_another_tar_is_found(tmp_path: Path) -> None:
-    out = labelled(tmp_path)
+def test_an_index_of_another_tar_is_found(out: Path) -> None:
     (out / "s-000000.index").write_bytes((out / "s-000001.index").read_bytes())
     restate(out, "s-000000")
     assert problems(out) == [
@@ -199,8 +196,7 @@ def test_an_index_of_another_tar_is_found(tmp_path: Path) -> None:
     ]
 
 
-def test_sizes_that_disagree_are_found(tmp_path: Path) -> None:
-    out = labelled(tmp_path)
+def test_sizes_that_disagree_are_found(out: Path) -> None:
     (out / "sizes.json").write_bytes(dumps({"s-000000.tar": 2, "s-000001.tar": 3}))
     (problem,) = problems(out)
     assert problem.startswith("s-000001.tar: 2 samples, but 3 in its sizes.json")
@@ -210,8 +206,7 @@ def test_sizes_that_disagree_are_found(tmp_path: Path) -> None:
     assert any(line.startswith("sizes.json: ") for line in problems(out))
 
 
-def test_another_vocabulary_is_found(tmp_path: Path) -> None:
-    out = labelled(tmp_path)
+def test_another_vocabulary_is_found(out: Path) -> None:
     Vocabulary((Entry(DOG), Entry(Tag("attribute", "blue")))).save(out / "vocabulary")
     (problem,) = problems(out)
     assert problem.startswith("vocabulary: not the vocabulary that the shards were made with")
