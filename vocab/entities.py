@@ -52,7 +52,9 @@ def find_phrases(s: Sentence) -> dict[int, Phrase]:
         whole = wholes[i]
         if whole in phrases:
             phrases[i] = phrases[whole]
-            phrases[i].add(f"{noun_lemma(s.words[i])} of" if s.words[i] in words("portions") else "")
+            phrases[i].add(
+                f"{noun_lemma(s.words[i])} of" if s.words[i] in words("portions") else ""
+            )
     return phrases
 
 
@@ -122,7 +124,9 @@ def _add_modifier(s: Sentence, c: int, phrase: Phrase) -> None:
 
 def _chain(s: Sentence, c: int) -> list[int]:
     """Return a modifier, what modifies it in turn, and those coordinated with it."""
-    before = [x for k in s.of(c, "amod", "compound", "nmod", "npadvmod") if k < c for x in _chain(s, k)]
+    before = [
+        x for k in s.of(c, "amod", "compound", "nmod", "npadvmod") if k < c for x in _chain(s, k)
+    ]
     return [*before, c, *(x for k in s.of(c, "conj") for x in _chain(s, k))]
 
 

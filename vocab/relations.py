@@ -173,8 +173,7 @@ class _Finder:
         self, subjects: list[int], predicate: str, p: int, verb: int | None = None
     ) -> None:
         for o in self._complements(p):
-            if not (predicate == "of" and any(self.phrases[o] is self.phrases[i] for i in subjects)):
-                self._each(subjects, predicate, o, verb)
+            self._each(subjects, predicate, o, verb)
 
     def _prepositions(self, i: int) -> list[int]:
         """Return the prepositions that hang on token ``i``, also by way of an adverb."""
@@ -237,7 +236,7 @@ class _Finder:
         for i in subjects:
             if o is not None and self._is_worn([i], predicate, o):
                 self._add(i, "wear", o, o)
-            else:
+            elif o is None or self.phrases[o] is not self.phrases[i]:
                 self._add(i, predicate, o, v)
 
     def _add(self, i: int | None, predicate: str, o: int | None, v: int | None = None) -> None:

