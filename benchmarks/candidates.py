@@ -50,14 +50,14 @@ CORPORA = (
         "vg",
         "vg",
         ("vg/factual_regions.tsv.gz",),
-        f"{TSV} --image-column vg_image_id --source vg",
+        f"{TSV} --image-column vg_image_id --group-images --source vg",
     ),
     Corpus("fsa", "sbu", ("sbu_shaped/fsa.json.gz",), "--format sbu --source fsa --no-image", 0.2),
     Corpus(
         "flickr30k",
         "sbu",
         ("captions/flickr30k_multi30k.tsv.gz",),
-        f"{TSV} --source flickr30k",
+        f"{TSV} --group-images --source flickr30k",
     ),
     Corpus(
         "flickr8k",
@@ -98,11 +98,19 @@ CORPORA = (
         f"{TSV} --image-column video --source msrvtt",
     ),
     Corpus(
-        "didemo", "", ("captions/didemo.tsv.gz",), f"{TSV} --image-column video --source didemo"
+        "didemo",
+        "",
+        ("captions/didemo.tsv.gz",),
+        f"{TSV} --image-column video --group-images --source didemo",
     ),
     Corpus("ade20k", "", ("captions/ade20k_sequences.tsv.gz",), f"{TSV} --source ade20k"),
     Corpus("abstract", "", ("captions/abstract48S.tsv.gz",), f"{TSV} --source abstract"),
-    Corpus("spotdiff", "", ("captions/spot_the_diff.tsv.gz",), f"{TSV} --source spotdiff"),
+    Corpus(
+        "spotdiff",
+        "",
+        ("captions/spot_the_diff.tsv.gz",),
+        f"{TSV} --group-images --source spotdiff",
+    ),
     Corpus(
         "cmoa",
         "",

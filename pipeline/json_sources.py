@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from pipeline.grouping import temporary_database
 from pipeline.source_rows import WRONG_COLUMNS, Broken, Entry, Raw, excerpt
 from pipeline.streams import read_json
 from vocab.errors import InputError
@@ -49,19 +49,11 @@ def coco_entries(path: str) -> Iterator[Entry]:
     The annotations are not ordered by image, so they wait in a temporary database on disk.
     Annotations whose image is not in the file follow at the end, without an image.
     """
-    try:
-        with contextlib.closing(sqlite3.connect("")) as database:
-            yield from _joined(database, path)
-    except sqlite3.OperationalError as error:
-        raise InputError(
-            f"{path}: grouping its captions failed ({error}); "
-            "free space in the temporary directory, or set TMPDIR to another one"
-        ) from error
+    with temporary_database(path) as database:
+        yield from _joined(database, path)
 
 
 def _joined(database: sqlite3.Connection, path: str) -> Iterator[Entry]:
-    database.execute("PRAGMA journal_mode = OFF")
-    database.execute("PRAGMA cache_size = -65536")  # KiB; the rest lies on disk
     database.execute("CREATE TABLE captions (image TEXT, caption TEXT)")
     database.execute("CREATE TABLE images (id TEXT PRIMARY KEY)")
     captions = (_annotation(value) for value in read_json(path, "annotations.item"))

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from pipeline import json_sources
+from pipeline.grouping import gathered
 from pipeline.source_rows import (
     BAD_CSV,
     BAD_JSON,
@@ -44,6 +45,7 @@ class SourceConfig:
     ``columns`` names the columns of a TSV or CSV file that has no header. ``splits`` selects
     images of a Karpathy file, ``image_data`` is Visual Genome's ``image_data.json``. With
     ``no_image`` the captions of entries without an image are kept (for mining only).
+    Consecutive rows of an image become one; ``group_images`` also joins those that stand apart.
     """
 
     inputs: tuple[str, ...]
@@ -54,6 +56,7 @@ class SourceConfig:
     splits: tuple[str, ...] = ()
     image_data: str = ""
     no_image: bool = False
+    group_images: bool = False
 
     def __post_init__(self) -> None:
         """Refuse options that the format does not have.
@@ -72,6 +75,7 @@ class SourceConfig:
         for flag, given, formats in (
             ("--image-column", self.image_column != "image", COLUMN_FORMATS),
             ("--caption-column", self.caption_column != "caption", COLUMN_FORMATS),
+            ("--group-images", self.group_images, COLUMN_FORMATS),
             ("--columns", self.columns, ("tsv", "csv")),
             ("--split", self.splits, ("karpathy",)),
             ("--image-data", self.image_data, ("vg",)),
@@ -89,7 +93,7 @@ def read_source(config: SourceConfig) -> Iterator[Row]:
     rows = clean(
         _entries(config), need_image=not config.no_image, need_url=config.format in _NEED_URL
     )
-    return merge(rows)
+    return merge(gathered(rows, config.inputs[0]) if config.group_images else rows)
 
 
 def input_files(config: SourceConfig) -> Iterator[tuple[str, str]]:

@@ -54,6 +54,9 @@ def manifest(
     no_image: Annotated[
         bool, typer.Option("--no-image", help="Keep captions without an image, for mining only.")
     ] = False,
+    group_images: Annotated[
+        bool, typer.Option("--group-images", help="Join rows of an image that stand apart.")
+    ] = False,
     exclude: Annotated[
         list[str] | None, typer.Option(help="File of keys or image names to leave out.")
     ] = None,
@@ -76,6 +79,7 @@ def manifest(
         splits=_names(split),
         image_data=image_data,
         no_image=no_image,
+        group_images=group_images,
         exclude=tuple(exclude or ()),
         shard_rows=shard_rows,
         limit=limit,
