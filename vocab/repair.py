@@ -42,8 +42,11 @@ def _is_noun_after_all(s: Sentence, i: int) -> bool:
         return False
     if word in words("nouns"):
         return True
-    if s.tags[i] not in _BARE_VERBS or "'" in word or verb_lemma(word) in ("be", "have", "do"):
+    base = verb_lemma(word)
+    if s.tags[i] not in _BARE_VERBS or "'" in word or base in ("be", "have", "do"):
         return False
+    if base not in words("verbs"):
+        return True
     subject = any(s.heads[k] == i and s.deps[k] in _SUBJECTS for k in range(i))
     return not subject and (i == 0 or s.tags[i - 1] in _BEFORE_NOUNS)
 

@@ -76,4 +76,4 @@ def _action(s: Sentence, link: Link) -> str:
     after = s.words[link.verb + 1] if link.verb is not None and link.verb + 1 < len(s.words) else ""
     if f"{base} {after}" in words("phrasal_verbs"):
         return f"{base} {after}"
-    return "" if base in words("light_verbs") else base
+    return base if base in words("verbs") and base not in words("light_verbs") else ""

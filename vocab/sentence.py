@@ -25,11 +25,22 @@ class Sentence:
     children: list[list[int]] = field(default_factory=list)
 
     def link(self) -> None:
-        """Collect the dependents of each token."""
+        """Collect the dependents of each token; where mending closed a circle, it is cut."""
+        self._cut_circles()
         self.children = [[] for _ in self.words]
         for i, head in enumerate(self.heads):
             if head != i:
                 self.children[head].append(i)
+
+    def _cut_circles(self) -> None:
+        seen = [0] * len(self.heads)
+        for start in range(len(self.heads)):
+            i = start
+            while not seen[i]:
+                seen[i] = start + 1
+                i = self.heads[i]
+            if seen[i] == start + 1:  # a root, or a circle closed on this walk
+                self.heads[i] = i
 
     def attach(self, i: int, head: int, dep: str) -> None:
         """Make token ``i`` a dependent of ``head``, before the tree is linked."""
