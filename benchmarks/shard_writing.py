@@ -91,6 +91,8 @@ def report(config: ShardsConfig, folder: Path, rounds: int) -> None:
     samples = read_captioned(f"{config.mined}/00000.parquet", vocabulary)
     ours, peer = [], []
     for _ in range(rounds + 1):  # the first warms the caches
+        shutil.rmtree(folder / "peer", ignore_errors=True)
+        shutil.rmtree(config.output, ignore_errors=True)
         peer.append(timed(write_by_webdataset, samples, config, folder / "peer"))
         ours.append(timed(LabelShard(config).make, STEM))
     compare_members(Path(config.output, f"{STEM}.tar"), folder / "peer" / f"{SOURCE}-000000.tar")

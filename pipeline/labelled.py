@@ -20,6 +20,7 @@ from vocab.errors import InputError
 from vocab.graph import Tag
 from vocab.vocabulary import Vocabulary
 
+# No digest an image: that of the shard covers all, and hashing is what costs most here.
 LABELLED_SCHEMA: Final = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False),
@@ -29,7 +30,7 @@ LABELLED_SCHEMA: Final = pa.schema(
         pa.field("captions", pa.list_(pa.string()), nullable=False),
         pa.field("tags", pa.list_(pa.int32()), nullable=False),
         pa.field("format", pa.string(), nullable=False),
-        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("bytes", pa.int32(), nullable=False),
     ]
 )
 LABELS: Final = "labels.npy"

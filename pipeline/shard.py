@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -141,10 +142,13 @@ class ShardOutput:
             self.named(bad_name).write_text("".join(line + "\n" for line in self._bad_lines))
         else:
             storage.remove(storage.join(self.directory, bad_name))  # of an earlier, other input
-        files = {
-            name: {"bytes": local.stat().st_size, "sha256": storage.sha256(str(local))}
-            for name, local in sorted(self._files.items())
-        }
+        with ThreadPoolExecutor(max_workers=1) as disk:
+            synced = disk.map(storage.sync, self._files.values())  # the disk works while we hash
+            files = {
+                name: {"bytes": local.stat().st_size, "sha256": storage.sha256(str(local))}
+                for name, local in sorted(self._files.items())
+            }
+            list(synced)
         for name, local in self._files.items():
             storage.publish(local, storage.join(self.directory, name))
         stats = Stats(

@@ -129,11 +129,16 @@ def temporary(path: str) -> Path:
     return folder / f"{Path(path).name}.{uuid.uuid4().hex}"
 
 
+def sync(local: Path) -> None:
+    """Wait until a local file is on its disk."""
+    with local.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
 def publish(local: Path, path: str) -> None:
     """Move a finished temporary file to its final name, whole and on disk, or not at all."""
     if not is_remote(path):
-        with local.open("rb+") as stream:
-            os.fsync(stream.fileno())
+        sync(local)
         local.replace(path)
         _sync_directory(Path(path).parent)
         return

@@ -175,6 +175,7 @@ def test_the_table_has_a_row_a_sample(config: ShardsConfig, tmp_path: Path) -> N
         20,
     )
     assert (row["tags"], row["format"], len(row["captions"])) == ([0, 1, 2, 3], "webp", 3)
+    assert row["bytes"] == (tmp_path / "images" / "2.webp").stat().st_size
 
 
 def test_counts_say_what_was_labelled(tmp_path: Path) -> None:
