@@ -64,6 +64,10 @@ AFLOAT: Final = {
     ("swim", "beach"): ("at the beach", "near the beach"),
     ("sail", "beach"): ("at the beach", "near the beach"),
 }
+ABOVE: Final = (("above", "over"), ("above",))  # "fly over" is another action
+IN_FRONT: Final = frozenset(  # so is "sit in": the place opens the caption
+    f"{verb} {link}" for verb in ("sit", "stand") for link in ("at", "in", "on")
+)
 
 
 def captions(scene: Scene) -> tuple[str, ...]:
@@ -82,11 +86,8 @@ def captions(scene: Scene) -> tuple[str, ...]:
 def _where(thing: Thing, place: str, rng: random.Random) -> str:
     """Return where the thing is: birds are above the lake, boats on it, swimmers in it."""
     if thing.y < 50 and place in OUTDOORS:
-        return f"{rng.choice(('above', 'over'))} the {place}"
-    phrases = AFLOAT.get((thing.doing, place), PLACES[place])
-    if thing.doing == "sit":  # "sitting on" is another action
-        phrases = tuple(phrase for phrase in phrases if not phrase.startswith("on "))
-    return rng.choice(phrases)
+        return f"{rng.choice(ABOVE[thing.doing == 'fly'])} the {place}"
+    return rng.choice(AFLOAT.get((thing.doing, place), PLACES[place]))
 
 
 def _plural(noun: str) -> str:
@@ -210,13 +211,21 @@ def _top(thing: Thing) -> str:
 
 def _sentence(thing: Thing, where: str, rng: random.Random) -> str:
     """Return a caption that says all there is to say of the thing."""
-    return rng.choice(_phrasings(thing))(thing, where)
+    return _located(rng.choice(_phrasings(thing)), thing, where)
+
+
+def _located(phrasing: Phrasing, thing: Thing, where: str) -> str:
+    """Return the phrase with the place where it belongs, at the end or in front."""
+    if f"{thing.doing} {where.split(maxsplit=1)[0]}" in IN_FRONT:
+        clause = _progressive if phrasing in (_participial, _relative) else phrasing
+        return f"{where}, {clause(thing, '').strip()}"
+    return phrasing(thing, where)
 
 
 def _short(thing: Thing, where: str) -> str:
     """Return a caption that leaves the colours out."""
     other = replace(thing.other, colour="") if thing.other else None
-    return _participial(replace(thing, colour="", size="", other=other), where)
+    return _located(_participial, replace(thing, colour="", size="", other=other), where)
 
 
 def _links(one: Thing, two: Thing, place: str) -> tuple[str, ...]:
