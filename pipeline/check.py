@@ -93,14 +93,15 @@ class _Check:
 
     def _file(self, name: str, stem: str, stats: Stats) -> Iterator[Problem]:
         path, stated = storage.join(self._path, name), stats.files[name]
-        mend = f"remove {stem}{STATS} and {self._again}"
         size = storage.size(path)
         if size is None:
             yield Problem(path, f"missing; {self._again}")
         elif size != stated["bytes"]:
             yield Problem(path, f"{size} bytes, but {stated['bytes']} were written; {self._again}")
         elif storage.sha256(path) != stated["sha256"]:
-            yield Problem(path, f"changed since it was written (its digest differs); {mend}")
+            yield Problem(
+                path, f"changed since it was written (its digest differs); {self._mend(stem)}"
+            )
 
     def _table(self, stem: str, stats: Stats) -> Iterator[Problem]:
         path, rows = storage.join(self._path, stem + PARQUET), 0
@@ -108,11 +109,17 @@ class _Check:
         for batch in read_batches(path, columns, batch_rows=8192):
             for key in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 if key <= self._last:
-                    yield Problem(path, f"{key} follows {self._last}: not in order, or double")
+                    yield Problem(
+                        path,
+                        f"{key} follows {self._last}: out of order, or double; {self._mend(stem)}",
+                    )
                 self._last = key
             rows += batch.num_rows
         if rows != stats.rows:
-            yield Problem(path, f"{rows} rows, but {stem}{STATS} says {stats.rows}; {self._again}")
+            yield Problem(path, f"{rows} rows, but {stats.rows} were written; {self._mend(stem)}")
+
+    def _mend(self, stem: str) -> str:
+        return f"remove {stem}{STATS} and {self._again}"  # a rerun skips what has stats
 
 
 def _guarded(problems: Iterator[Problem]) -> Iterator[Problem]:

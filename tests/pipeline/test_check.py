@@ -140,15 +140,15 @@ def test_a_lost_row_is_found(out: Path) -> None:
     edit_table(out, "s-000000", lambda rows: rows.pop())
     found = problems(out)
     assert (
-        "s-000000.parquet: 1 rows, but s-000000_stats.json says 2; run its `tag2text shards` again"
-        in found
+        "s-000000.parquet: 1 rows, but 2 were written; "
+        "remove s-000000_stats.json and run its `tag2text shards` again" in found
     )
     assert any("sample None" in line for line in found)
 
 
 def test_a_key_out_of_order_is_found(out: Path) -> None:
     edit_table(out, "s-000000", lambda rows: rows.reverse())
-    assert any("not in order, or double" in line for line in problems(out))
+    assert any("out of order, or double" in line for line in problems(out))
 
 
 def test_a_key_in_two_shards_is_found(tmp_path: Path) -> None:
@@ -161,9 +161,7 @@ def test_a_key_in_two_shards_is_found(tmp_path: Path) -> None:
 def test_labels_that_disagree_are_found(out: Path) -> None:
     edit_table(out, "s-000001", lambda rows: rows[1].update(tags=[0]))
     (problem,) = problems(out)
-    assert problem.startswith(
-        "s-000001.tar: sample s-000000003: its labels are [0, 1], its captions' tags [0, 1]"
-    )
+    assert problem.startswith("s-000001.tar: sample s-000000003: its captions' tags are [0, 1]")
 
 
 def test_captions_that_disagree_are_found(out: Path) -> None:
@@ -174,10 +172,10 @@ def test_captions_that_disagree_are_found(out: Path) -> None:
 def test_tags_in_the_tar_that_disagree_are_found(out: Path) -> None:
     replace(out / "s-000000.tar", b"[[0, 1], [0]]", b"[[0, 0], [0]]")
     restate(out, "s-000000")
-    assert "its captions' tags [0]" in problems(out)[0]
+    assert "its captions' tags are [0]" in problems(out)[0]
 
 
-def test_an_id_beyond_the_vocabulary_is_found(out: Path) -> None:
+def test_a_label_that_no_caption_has_is_found(out: Path) -> None:
     tar = out / "s-000000.tar"
     content = bytearray(tar.read_bytes())
     at = content.index(b"labels.npy")
@@ -185,21 +183,36 @@ def test_an_id_beyond_the_vocabulary_is_found(out: Path) -> None:
     content[at] |= 0b100
     tar.write_bytes(content)
     restate(out, "s-000000")
-    assert "are not all classes of this vocabulary" in problems(out)[0]
+    assert "its labels.npy is not that of its captions' tags" in problems(out)[0]
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        (b"[[0, 9], [0]]", "ids 0 to 9 are not all classes"),
+        (b'[["", 1],[0]]', "its JSON cannot be used"),
+        (b"[[0, 1], [0}]", "its JSON cannot be used"),
+    ],
+)
+def test_tags_that_are_no_classes_are_found(out: Path, tags: bytes, expected: str) -> None:
+    replace(out / "s-000000.tar", b"[[0, 1], [0]]", tags)
+    restate(out, "s-000000")
+    assert expected in problems(out)[0]
 
 
 def test_an_index_of_another_tar_is_found(out: Path) -> None:
     (out / "s-000000.index").write_bytes((out / "s-000001.index").read_bytes())
     restate(out, "s-000000")
     assert problems(out) == [
-        "s-000000.tar: its members are not those of its .index; run its `tag2text shards` again"
+        "s-000000.tar: its members are not those of its .index; "
+        "remove s-000000_stats.json and run its `tag2text shards` again"
     ]
 
 
 def test_sizes_that_disagree_are_found(out: Path) -> None:
     (out / "sizes.json").write_bytes(dumps({"s-000000.tar": 2, "s-000001.tar": 3}))
     (problem,) = problems(out)
-    assert problem.startswith("s-000001.tar: 2 samples, but 3 in its sizes.json")
+    assert problem.startswith("s-000001.tar: 2 samples, but sizes.json says 3")
     (out / "sizes.json").write_text("[1]")
     assert any(line.startswith("sizes.json: not readable") for line in problems(out))
     (out / "sizes.json").unlink()
@@ -217,7 +230,7 @@ def test_another_vocabulary_is_found(out: Path) -> None:
 def test_captions_of_a_mined_shard_come_in_order(tmp_path: Path) -> None:
     directory = write_mined(tmp_path / "m", [[("a", [("x", []), ("y", [])])]], source="s")
     edit_table(directory, "00000", lambda rows: rows.reverse())
-    assert any("not in order" in line for line in problems(directory))
+    assert any("out of order" in line for line in problems(directory))
 
 
 def test_a_problem_is_a_line_that_starts_with_its_file() -> None:
