@@ -24,6 +24,7 @@ _MAIL: Final = re.compile(r"[^\s@]{1,40}@[^\s@]{1,40}\.[a-z]{2,6}\b")
 _PLAIN: Final = str.maketrans(
     {"’": "'", "‘": "'", "`": "'", "´": "'", "“": '"', "”": '"', "–": " - ", "—": " - "}
 )
+_SPLIT: Final = re.compile(r"\b(close|t|x|e|pin|check|pick|make|grown|sit|push) - (?=[a-z])")
 _BREAKS: Final = re.compile(r"\s*[|•·~]+\s*")
 _NOISE: Final = re.compile(r"[<>{}\[\]\\^*_=#@©®™]+")
 
@@ -38,7 +39,7 @@ def clean_caption(text: str) -> str:
     text = unicodedata.normalize("NFKC", _without_controls(text)).translate(_PLAIN)
     text = _MARKUP.sub(" ", _PERSON.sub(" person ", text))
     text = _MAIL.sub(" ", _ADDRESS.sub(" ", text)).replace("&", " and ")
-    text = _BREAKS.sub(" , ", text)
+    text = _SPLIT.sub(r"\1-", _BREAKS.sub(" , ", text))
     kept = _without_hashtags(text.split())
     kept = _NOISE.sub(" ", " ".join(kept)).split()
     return " ".join([word for word in kept if len(word) <= _MAX_WORD_LENGTH][:MAX_WORDS])

@@ -23,8 +23,10 @@ _DIGITS: Final = {
     "10": "ten",
 }
 _LIKE: Final = frozenset({"colored", "coloured", "shaped", "sized", "patterned", "style"})
-_SAYS_NOTHING: Final = frozenset({"more", "most", "other", "such", "same", "own", "next", "last"})
-_NO_MODIFIERS: Final = frozenset({"DT", "IN", "CC", "RB"})
+_SAYS_NOTHING: Final = frozenset(
+    {"more", "most", "other", "such", "same", "own", "next", "last", "one", "no", "about", "made"}
+)
+_DESCRIBING: Final = frozenset({"JJ", "JJR", "JJS", "VBN", "VBD", "VBG", "CD"})
 
 
 @dataclass(slots=True)
@@ -61,7 +63,14 @@ def find_phrases(s: Sentence) -> dict[int, Phrase]:
 def _is_head(s: Sentence, i: int) -> bool:
     if not s.is_noun(i) or not s.words[i][0].isalnum() or s.words[i] in words("no_entities"):
         return False
-    return not _belongs(s, i)
+    return not (_belongs(s, i) or _is_absent(s, i))
+
+
+def _is_absent(s: Sentence, i: int) -> bool:
+    """Tell whether the caption says that ``i`` is not there: "no cars", "without a shirt"."""
+    if s.deps[i] == "pobj" and s.words[s.heads[i]] == "without":
+        return True
+    return any(s.words[c] == "no" for c in s.of(i, "det"))
 
 
 def _belongs(s: Sentence, i: int) -> bool:
@@ -113,12 +122,12 @@ def _add_modifiers(s: Sentence, i: int, phrase: Phrase) -> None:
 def _add_modifier(s: Sentence, c: int, phrase: Phrase) -> None:
     dep, word = s.deps[c], s.words[c]
     if dep == "nummod":
-        phrase.add(_DIGITS.get(word, "" if word[0].isdecimal() else word))
+        phrase.add(_DIGITS.get(word, describe(s, c)))
     elif dep == "det" or s.tags[c] == "PDT":
         phrase.add(word if word in words("quantifiers") else "")
     elif dep in ("amod", "compound", "nmod", "npadvmod"):
         for each in _chain(s, c):
-            if _is_attribute(s, each) or not (s.is_noun(each) or s.tags[each] in _NO_MODIFIERS):
+            if _is_attribute(s, each) or s.tags[each] in _DESCRIBING:
                 phrase.add(describe(s, each))
 
 
@@ -133,14 +142,18 @@ def _chain(s: Sentence, c: int) -> list[int]:
 def describe(s: Sentence, i: int) -> str:
     """Return a modifier as a tag writes it ("dark blue", "heart shaped"); "" if it says nothing."""
     word, before = s.words[i], s.words[i - 1] if i else ""
+    if before == "-" and i > 1:
+        before = s.words[i - 2]
     after = s.words[i + 1] if i + 1 < len(s.words) else ""
     colours = words("colours")
     if word in _SAYS_NOTHING or (word in _SHADES and after in colours) or s.of(i, "prep"):
         return ""
+    if not word[0].isalpha():
+        return ""
     if s.tags[i] == "VBG":
         return word if word in words("attributes") else ""
-    if after in _LIKE and word not in colours:
+    if word not in colours and (after in _LIKE or (after == "-" and s.words[i + 2 :][:1])):
         return ""
     if word in _LIKE:
-        return "" if before in colours or not before.isalpha() else f"{before} {word}"
+        return "" if before in colours or not before else f"{before} {word}"
     return f"{before} {word}" if word in colours and before in _SHADES else word

@@ -15,9 +15,12 @@ from vocab.sentence import NOUNS, Sentence
 _BARE_VERBS: Final = frozenset({"VB", "VBP", "VBZ"})
 _VERBS: Final = _BARE_VERBS | {"VBG", "VBD", "VBN"}
 _BEFORE_NOUNS: Final = frozenset({"DT", "PRP$", "JJ", "JJR", "JJS", "IN", "CD", "POS"})
+_STRAY: Final = frozenset({"JJ", "JJR", "RB", "PRP", "UH", "FW", "IN", "DT"})
 _NOMINAL: Final = frozenset({"pobj", "dobj", "nsubj", "nsubjpass", "pcomp"})
 _CLAUSAL: Final = frozenset({"acl", "advcl", "relcl", "dep", "amod"})
+_ADVERBIAL: Final = frozenset({"advmod", "npadvmod", "prt", "acomp", "intj", "prep"})
 _SUBJECTS: Final = frozenset({"nsubj", "nsubjpass", "expl", "aux"})
+_NO_VERBS_AFTER: Final = frozenset({"DT", "JJ", "PRP$", "POS", "VBG"})
 _UNNAMED: Final = frozenset(
     {"other", "others", "same", "left", "right", "many", "few", "several", "such", "more", "most"}
 )
@@ -32,6 +35,8 @@ def repair_tags(s: Sentence) -> None:
         elif tag in NOUNS:
             if _is_verb_after_all(s, i):
                 _make_verb(s, i)
+        elif tag in _STRAY and s.words[i] in words("nouns"):
+            _make_noun(s, i)
         elif tag == "JJ" and s.deps[i] in _NOMINAL and s.words[i] not in _UNNAMED:
             s.tags[i] = "NN"
 
@@ -60,6 +65,8 @@ def _make_noun(s: Sentence, i: int) -> None:
         s.deps[i] = "dobj"
     elif s.deps[i] in _CLAUSAL:
         _attach_noun(s, i)
+    elif s.deps[i] in _ADVERBIAL:
+        _attach_adverb(s, i)
     for k in range(i):
         if s.heads[k] == i and s.deps[k] in ("nsubj", "advmod", "nsubjpass", "npadvmod"):
             if k == i - 1 and s.is_noun(k):
@@ -79,6 +86,15 @@ def _attach_noun(s: Sentence, i: int) -> None:
         s.deps[i] = "compound"
 
 
+def _attach_adverb(s: Sentence, i: int) -> None:
+    """Give what was taken for an adverb of a verb or noun its place: subject, object or part."""
+    head = s.heads[i]
+    if head > i:
+        s.deps[i] = "compound" if s.is_noun(head) else "nsubj"
+    else:
+        s.deps[i] = "dobj"
+
+
 def _is_verb_after_all(s: Sentence, i: int) -> bool:
     word, before = s.words[i], s.words[i - 1] if i else ""
     if s.deps[i] in ("compound", "nmod", "poss"):
@@ -90,13 +106,13 @@ def _is_verb_after_all(s: Sentence, i: int) -> bool:
         return False
     if verb_lemma(word) not in words("verbs") or before in words("compound_activities"):
         return False
-    return not i or s.tags[i - 1] not in ("DT", "JJ", "PRP$", "POS", "VBG")
+    return not i or s.tags[i - 1] not in _NO_VERBS_AFTER
 
 
 def _make_verb(s: Sentence, i: int) -> None:
     word = s.words[i]
     s.tags[i] = "VBG" if word.endswith("ing") else "VBZ" if word.endswith("s") else "VBP"
-    if i and s.heads[i - 1] == i and s.deps[i - 1] == "compound":
+    if i and s.heads[i - 1] == i and s.deps[i - 1] in ("compound", "amod", "nmod"):
         _swap(s, i - 1, i)
 
 
@@ -111,12 +127,31 @@ def _swap(s: Sentence, noun: int, verb: int) -> None:
 
 
 def repair_modifiers(s: Sentence) -> None:
-    """Attach colours and leading participles to the noun that follows them, in place."""
+    """Attach colours and participles to the nouns that they belong to, in place."""
     for i in range(len(s.words) - 1):
         if s.words[i] in words("colours"):
             _attach_colour(s, i)
+        elif s.tags[i] == "VBG" and i:
+            _attach_doer(s, i)
         elif i == 0 and s.tags[0] in ("VBN", "VBD"):
             _attach_participle(s)
+
+
+def _attach_doer(s: Sentence, verb: int) -> None:
+    """Mend "hand touching board" where the board was said to be what touches."""
+    doer, head = verb - 1, s.heads[verb]
+    if not s.is_noun(doer):
+        return
+    if s.heads[doer] == verb and s.deps[doer] == "npadvmod":
+        s.deps[doer] = "nsubj"
+    if s.deps[verb] == "amod" and head > verb and s.is_noun(head) and s.heads[doer] in (verb, head):
+        root = s.heads[head] == head
+        s.attach(doer, doer if root else s.heads[head], s.deps[head])
+        s.attach(verb, doer, "acl")
+        s.attach(head, verb, "dobj")
+        for k in range(doer):
+            if s.heads[k] == head:
+                s.heads[k] = doer
 
 
 def _attach_colour(s: Sentence, i: int) -> None:
