@@ -12,14 +12,14 @@ import typer
 
 from pipeline.check import check_directory
 from pipeline.count import CANDIDATES, CountConfig, count
+from pipeline.drawn.captions import captions
+from pipeline.drawn.render import scene_index, write_scenes
+from pipeline.drawn.scenes import ground_truth, scene
 from pipeline.inspect_page import write_page
 from pipeline.manifest import ManifestConfig, write_manifest
 from pipeline.mine import MineConfig, mine
 from pipeline.records import read_rows
-from pipeline.render import scene_index, write_scenes
 from pipeline.runner import RunnerConfig
-from pipeline.scene_captions import captions
-from pipeline.scenes import ground_truth, scene
 from pipeline.shard import list_stems
 from pipeline.shards import ShardsConfig, write_shards
 from vocab.build import build

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.scene_captions import captions
-from pipeline.scenes import scene
+from pipeline.drawn.captions import captions
+from pipeline.drawn.scenes import scene
 from tests.e2e import jobs
 from tests.factories import write_manifest
 

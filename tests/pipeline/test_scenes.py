@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops
 
-from pipeline.render import render, write_scenes
-from pipeline.scene_captions import PLURALS, VERBS, captions
-from pipeline.scenes import Scene, Thing, deal, ground_truth, scene
-from pipeline.shapes import PALETTE
+from pipeline.drawn.captions import PLURALS, VERBS, captions
+from pipeline.drawn.render import render, write_scenes
+from pipeline.drawn.scenes import Scene, Thing, deal, ground_truth, scene
+from pipeline.drawn.shapes import PALETTE
 from vocab.graph import Tag
 
 SOME = [scene(index) for index in range(60)]
@@ -177,7 +177,7 @@ def test_written_scenes_are_images_with_rows_of_captions(tmp_path: Path) -> None
 
 def test_the_same_seed_gives_the_same_bytes_whatever_the_hash_seed(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib; from pipeline.render import write_scenes;"
+        "import sys, pathlib; from pipeline.drawn.render import write_scenes;"
         "write_scenes(pathlib.Path(sys.argv[1]), count=8, seed=int(sys.argv[2]))"
     )
     digests = []

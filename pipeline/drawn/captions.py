@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from pipeline.scenes import ANIMALS, GARMENTS, OUTDOORS, PEOPLE, Scene, Thing, chance
+from pipeline.drawn.scenes import ANIMALS, GARMENTS, OUTDOORS, PEOPLE, Scene, Thing, chance
 
 
 class Verb(NamedTuple):

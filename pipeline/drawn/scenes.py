@@ -1,8 +1,8 @@
 """What is in a synthetic scene: a place, things, their colours and what they are doing.
 
 The scenes stand in for real images where none may be had: every tag of ``ground_truth`` can be
-seen in the picture that ``pipeline.render`` draws, and is said by one of the captions of
-``pipeline.scene_captions``.
+seen in the picture that ``pipeline.drawn.render`` draws, and is said by one of the captions of
+``pipeline.drawn.captions``.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from pipeline.shapes import Glyph, limb, oval, place, poly
+from pipeline.drawn.shapes import Glyph, limb, oval, place, poly
 
 Points = tuple[float, ...]
 

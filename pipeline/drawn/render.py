@@ -9,13 +9,13 @@ from typing import Final
 
 from PIL import Image, ImageColor
 
-from pipeline.backdrops import BANDS, DETAILS
-from pipeline.canvas import Canvas
-from pipeline.figures import BODIES, MARKS, animal, person
-from pipeline.glyphs import GLYPHS
-from pipeline.scene_captions import captions
-from pipeline.scenes import PEOPLE, Scene, Thing, scene
-from pipeline.shapes import Glyph, limb, mirror, place, span
+from pipeline.drawn.backdrops import BANDS, DETAILS
+from pipeline.drawn.canvas import Canvas
+from pipeline.drawn.captions import captions
+from pipeline.drawn.figures import BODIES, MARKS, animal, person
+from pipeline.drawn.glyphs import GLYPHS
+from pipeline.drawn.scenes import PEOPLE, Scene, Thing, scene
+from pipeline.drawn.shapes import Glyph, limb, mirror, place, span
 
 SUPERSAMPLING: Final = 4
 SIZES: Final = {"": 1.0, "small": 0.7, "large": 1.3}

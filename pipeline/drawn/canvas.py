@@ -6,7 +6,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw
 
-from pipeline.shapes import PALETTE, RGB, Glyph, Shape
+from pipeline.drawn.shapes import PALETTE, RGB, Glyph, Shape
 
 OUTLINE: Final = 0.55  # hundredths of the picture's width
 

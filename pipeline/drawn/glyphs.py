@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from pipeline.shapes import Glyph, box, limb, oval, poly, ring
+from pipeline.drawn.shapes import Glyph, box, limb, oval, poly, ring
 
 
 def _wheel(x: float, r: float = 4.0) -> Glyph:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.shapes import RGB, Glyph, box, limb, oval, poly
+from pipeline.drawn.shapes import RGB, Glyph, box, limb, oval, poly
 
 Band = tuple[float, float, RGB, RGB]  # lower edge, upper edge, colour there, colour there
 
