@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import webdataset
 
-from pipeline.labelled import Captioned, read_captioned
-from pipeline.shards import LabelShard, ShardsConfig, labelled_stem, load_vocabulary
+from pipeline.labelled import Captioned, load_vocabulary, read_captioned
+from pipeline.shards import LabelShard, ShardsConfig, labelled_stem
 from tests.factories import write_mined
 from vocab.graph import Tag
 from vocab.parser import load_parser

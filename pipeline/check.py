@@ -11,9 +11,9 @@ from typing import Any, Final
 from pipeline import storage
 from pipeline.check_labelled import LabelledCheck
 from pipeline.job import COMPLETED, read_info, summarise
+from pipeline.labelled import COMMAND as SHARDS
 from pipeline.records import PARQUET, read_batches
 from pipeline.shard import STATS, Stats, list_stems, read_stats
-from pipeline.shards import COMMAND as SHARDS
 from vocab.errors import InputError
 
 _KEYS: Final = {"manifest": ("key",), "mine": ("key", "caption_index"), SHARDS: ("key",)}

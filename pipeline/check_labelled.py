@@ -11,10 +11,9 @@ from typing import IO, Any, Final
 from pipeline import storage
 from pipeline.image_sources import TAR
 from pipeline.images import KEPT
-from pipeline.labelled import LABELS, LabelPacker
+from pipeline.labelled import INDEX, LABELS, SIZES, VOCABULARY, LabelPacker, load_vocabulary
 from pipeline.records import PARQUET, read_rows
 from pipeline.shard import STATS, Stats
-from pipeline.shards import INDEX, SIZES, VOCABULARY, load_vocabulary
 from pipeline.tar import Member, read_index
 from vocab.errors import InputError
 

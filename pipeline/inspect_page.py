@@ -21,9 +21,9 @@ from pipeline.image_sources import TAR
 from pipeline.images import BadImageError, thumbnail
 from pipeline.inspect_style import STYLE
 from pipeline.job import read_info
+from pipeline.labelled import COMMAND, INDEX, VOCABULARY, load_vocabulary
 from pipeline.records import PARQUET, read_batches
 from pipeline.shard import Stats, list_stems, read_stats
-from pipeline.shards import COMMAND, INDEX, VOCABULARY, load_vocabulary
 from pipeline.tar import read_index
 from vocab.errors import InputError
 from vocab.graph import KINDS, Tag

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 import json
 import re
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline import storage
 from pipeline.records import read_batches
 from vocab.errors import InputError
 from vocab.graph import Tag
@@ -34,6 +38,10 @@ LABELLED_SCHEMA: Final = pa.schema(
     ]
 )
 LABELS: Final = "labels.npy"
+COMMAND: Final = "shards"  # what makes directories of labelled shards
+INDEX: Final = ".index"
+SIZES: Final = "sizes.json"
+VOCABULARY: Final = "vocabulary"
 _JSON = json.JSONEncoder(ensure_ascii=False)
 _COLUMNS = ["key", "source", "image", "caption", "tags"]
 _BATCH_ROWS = 8192
@@ -122,3 +130,14 @@ class LabelPacker:
     def pack(self, ids: Iterable[int]) -> bytes:
         """Return the member for the classes ``ids``."""
         return self._header + self._vocabulary.pack(ids).tobytes()
+
+
+@functools.lru_cache(maxsize=1)
+def load_vocabulary(directory: str) -> Vocabulary:
+    """Return the vocabulary of a directory, read once a process."""
+    if not storage.is_remote(directory):
+        return Vocabulary.load(Path(directory))
+    with tempfile.TemporaryDirectory() as folder:
+        for name in storage.list_names(directory):
+            Path(folder, name).write_bytes(storage.read_bytes(storage.join(directory, name)))
+        return Vocabulary.load(Path(folder))

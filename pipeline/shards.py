@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
@@ -15,7 +14,18 @@ from pipeline.card import dataset_card
 from pipeline.image_sources import TAR, ImageReader, open_images
 from pipeline.images import BadImageError, EncodedImage, ImageSettings, prepare
 from pipeline.job import Job, Summary, finish, open_output, read_completed, read_info, summarise
-from pipeline.labelled import LABELLED_SCHEMA, LABELS, Captioned, LabelPacker, read_captioned
+from pipeline.labelled import (
+    COMMAND,
+    INDEX,
+    LABELLED_SCHEMA,
+    LABELS,
+    SIZES,
+    VOCABULARY,
+    Captioned,
+    LabelPacker,
+    load_vocabulary,
+    read_captioned,
+)
 from pipeline.records import PARQUET, RowWriter
 from pipeline.runner import EachShard, RunnerConfig, run_each_shard
 from pipeline.shard import ShardOutput, dumps, is_done, list_stems, read_stats, shard_name
@@ -23,11 +33,7 @@ from pipeline.tar import SampleTar
 from vocab.errors import InputError
 from vocab.vocabulary import Vocabulary
 
-COMMAND: Final = "shards"
-INDEX: Final = ".index"
-SIZES: Final = "sizes.json"
 CARD: Final = "README.md"
-VOCABULARY: Final = "vocabulary"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,17 +218,6 @@ def _record_uncaptioned(
         if key not in captioned:
             output.rows_in += 1
             output.bad(key, "no_caption", "no usable caption in the mined shard")
-
-
-@functools.lru_cache(maxsize=1)
-def load_vocabulary(directory: str) -> Vocabulary:
-    """Return the vocabulary of a directory, read once a process."""
-    if not storage.is_remote(directory):
-        return Vocabulary.load(Path(directory))
-    with tempfile.TemporaryDirectory() as folder:
-        for name in storage.list_names(directory):
-            Path(folder, name).write_bytes(storage.read_bytes(storage.join(directory, name)))
-        return Vocabulary.load(Path(folder))
 
 
 def _keep_vocabulary(config: ShardsConfig) -> None:
