@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -63,7 +64,8 @@ def build(
     from vocab.candidates import read_candidates
     from vocab.decisions import read_log, replay, resolve
 
-    events, problems = read_log(log_files(log or ()))
+    logs = log_files(log or ())
+    events, problems = read_log(logs)
     for problem in problems:
         typer.echo(f"{problem.file}:{problem.line}: {problem.reason}; line left out", err=True)
     made = run(
@@ -72,6 +74,7 @@ def build(
         undecided=undecided.value,
         unresolved=unresolved.value,
         accept_other_candidates=accept_other_candidates,
+        provenance={"log_sha256": _digest(logs)},
     )
     made.vocabulary.save(output)
     for line in made.summary():
@@ -89,3 +92,11 @@ def log_files(paths: Iterable[Path]) -> list[Path]:
             raise InputError(f"--log {path}: no such file or directory")
         files += sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
     return files
+
+
+def _digest(files: Iterable[Path]) -> str:
+    """Return one digest over the log files, so that a vocabulary names what it was built from."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
