@@ -43,6 +43,12 @@ class Phrase:
             self.modifiers.append(modifier)
 
 
+def kind_of(name: str) -> str:
+    """Return ``scene`` for a place ("living room", "city street"), else ``object``."""
+    scenes = words("scenes")
+    return "scene" if name in scenes or name.rpartition(" ")[2] in scenes else "object"
+
+
 def find_phrases(s: Sentence) -> dict[int, Phrase]:
     """Return the caption's noun phrases by head token; a portion ("slice") shares its whole's."""
     heads = [i for i in range(len(s.words)) if _is_head(s, i)]

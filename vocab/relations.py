@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from vocab.entities import Phrase, describe
+from vocab.entities import Phrase, describe, kind_of
 from vocab.lexicons import words
 from vocab.sentence import Sentence
 
@@ -12,6 +12,13 @@ _CLAUSES: Final = ("conj", "xcomp", "advcl", "ccomp", "dep", "pcomp")
 _RELATIVE: Final = frozenset({"that", "which", "who", "whom"})
 _COPULAS: Final = frozenset({"be", "look", "appear", "seem", "stay", "remain"})
 _AUXILIARIES: Final = ("aux", "auxpass")
+_LOCATIVE: Final = frozenset(
+    {
+        *("in", "on", "under", "behind", "beside", "by", "next to", "near", "over", "above"),
+        *("between", "against", "on top of", "in front of", "out of", "inside", "from"),
+    }
+)
+_LEFT_BEHIND: Final = frozenset({"on", "in", "at", "with", "by", "from", "under", "over", "down"})
 _DEPTH: Final = 6  # of coordinated or nested clauses that are followed
 
 
@@ -56,20 +63,28 @@ class _Finder:
         return s.tags[i] != "VBG" or s.words[i] in words("attributes")
 
     def _noun(self, i: int) -> None:
-        word = self.s.words[i]
         for p in self._prepositions(i):
             predicate = self.s.words[p]
             if predicate == "of" and self.phrases[i].token == i:
-                self._whole(i, p, word)
+                self._whole(i, p)
             else:
-                self._prepositional([i], predicate, p)
+                self._prepositional([k for k in self._group(i) if k < p], predicate, p)
         for adjective in self.s.of(i, "amod"):
             self._adjective([i], adjective)
+            self._covered(i, adjective)
         for owner in self.s.of(i, "poss"):
             for o in self._group(owner):
                 self._add(o, "have", i)
 
-    def _whole(self, i: int, p: int, word: str) -> None:
+    def _covered(self, i: int, a: int) -> None:
+        """Read "snow covered mountain" and "tree-lined street" as what covers what."""
+        base = self.s.lemma(a)
+        if self.s.tags[a] == "VBN" and base in words("covering_verbs") | {"draw"}:
+            for cover in self.s.of(a, "npadvmod"):
+                if cover in self.phrases:
+                    self._add(cover, base, i, a)
+
+    def _whole(self, i: int, p: int) -> None:
         """Relate ``i`` to the noun after "of": the coffee is in the cup, the man has the leg."""
         held = {"containers": "in", "surfaces": "on"}
         name = self.phrases[i].name
@@ -120,16 +135,41 @@ class _Finder:
         particle = next((self.s.words[c] for c in self.s.of(v, "prt")), "")
         for o in objects:
             self._each(subjects, f"{base} {particle}".strip(), o, v)
-        linked = bool(objects)
+        anchors: list[int] = []  # where the first preposition puts the doer
         for p in self._prepositions(v):
             name = self.s.words[p]
             for o in self._complements(p):
-                if objects or self._is_worn(subjects, name, o):
+                if objects:
+                    self._each(objects if self._is_near(name, o) else subjects, name, o, None)
+                elif self._is_worn(subjects, name, o):
+                    self._each(subjects, name, o, None)
+                elif anchors and name in _LOCATIVE:
+                    self._each(anchors, name, o, None)
+                elif anchors and name == "with":
                     self._each(subjects, name, o, None)
                 else:
                     self._each(subjects, f"{base} {name}", o, v)
-                    linked = True
-        if not linked:
+            anchors = anchors or self._complements(p)
+        if not objects and not anchors:
+            self._stranded(v, base, subjects)
+
+    def _is_near(self, name: str, o: int) -> bool:
+        """Tell whether "name o" after a verb's object says where the object is: "in her hand"."""
+        if name in ("in", "on"):
+            return kind_of(self.phrases[o].name) != "scene"
+        return name in _LOCATIVE
+
+    def _stranded(self, v: int, base: str, subjects: list[int]) -> None:
+        """Handle a verb without an object or place, or whose place went before it.
+
+        "The sofa that the man is sitting on" has its preposition left at the end.
+        """
+        s = self.s
+        left = next((c for c in s.children[v] if c > v and s.words[c] in _LEFT_BEHIND), None)
+        head = s.heads[v]
+        if left is not None and s.deps[v] == "relcl" and head in self.phrases:
+            self._each([i for i in subjects if i != head], f"{base} {s.words[left]}", head, v)
+        else:
             self._each(subjects, base, None, v)
 
     def _passive(self, v: int, base: str, subjects: list[int]) -> None:
@@ -207,12 +247,24 @@ class _Finder:
         head, dep = s.heads[v], s.deps[v]
         if dep in ("acl", "relcl"):
             relative = not own or any(s.words[c] in _RELATIVE for c in own)
-            return [head] if head in self.phrases and relative else []
+            return self._doers(head, v) if head in self.phrases and relative else []
         if own or not depth or head == v:
             return []
         if dep in _CLAUSES or dep == "amod":
             return [head] if head in self.phrases else self._subjects(head, depth - 1)
         return []
+
+    def _doers(self, i: int, v: int) -> list[int]:
+        """Return whom the clause ``v`` after phrase ``i`` is about, with those named between them.
+
+        Neither hair nor clothing does anything: in "boy with red hair sitting" it is the boy.
+        """
+        s = self.s
+        if self.phrases[i].name in words("body") or self._is_clothing(i):
+            above = s.heads[s.heads[i]] if s.deps[i] == "pobj" else -1
+            if above in self.phrases and s.words[s.heads[i]] in ("with", "in"):
+                return [above]
+        return [k for k in self._group(i) if k < v]
 
     def _objects(self, v: int) -> list[int]:
         s = self.s
@@ -220,6 +272,8 @@ class _Finder:
         head = s.heads[v]
         if found or s.deps[v] != "relcl" or head not in self.phrases or not s.of(v, "nsubj"):
             return found
+        if any(c > v and s.words[c] in _LEFT_BEHIND for c in s.children[v]):
+            return []
         return [] if self._subjects(v) == [head] else [head]
 
     def _is_passive(self, v: int) -> bool:

@@ -19,6 +19,7 @@ _STRAY: Final = frozenset({"JJ", "JJR", "RB", "PRP", "UH", "FW", "IN", "DT"})
 _NOMINAL: Final = frozenset({"pobj", "dobj", "nsubj", "nsubjpass", "pcomp"})
 _CLAUSAL: Final = frozenset({"acl", "advcl", "relcl", "dep", "amod"})
 _ADVERBIAL: Final = frozenset({"advmod", "npadvmod", "prt", "acomp", "intj", "prep"})
+_MISPLACED: Final = _CLAUSAL | {"ROOT", "xcomp", "ccomp", "attr", "npadvmod", "dobj"}
 _SUBJECTS: Final = frozenset({"nsubj", "nsubjpass", "expl", "aux"})
 _NO_VERBS_AFTER: Final = frozenset({"DT", "JJ", "PRP$", "POS", "VBG"})
 _UNNAMED: Final = frozenset(
@@ -102,8 +103,10 @@ def _is_verb_after_all(s: Sentence, i: int) -> bool:
     if word in words("verb_forms"):
         last = i + 1 == len(s.words)
         return before in words("animates") and (last or not s.is_noun(i + 1))
-    if not word.endswith("ing") or word in words("activities"):
+    if not word.endswith("ing"):
         return False
+    if word in words("activities"):
+        return before in words("animates") and verb_lemma(word) in words("verbs")
     if verb_lemma(word) not in words("verbs") or before in words("compound_activities"):
         return False
     return not i or s.tags[i - 1] not in _NO_VERBS_AFTER
@@ -142,7 +145,7 @@ def _attach_doer(s: Sentence, verb: int) -> None:
     doer, head = verb - 1, s.heads[verb]
     if not s.is_noun(doer):
         return
-    if s.heads[doer] == verb and s.deps[doer] == "npadvmod":
+    if s.heads[doer] == verb and s.deps[doer] in ("npadvmod", "compound"):
         s.deps[doer] = "nsubj"
     if s.deps[verb] == "amod" and head > verb and s.is_noun(head) and s.heads[doer] in (verb, head):
         root = s.heads[head] == head
@@ -186,3 +189,44 @@ def _attach_participle(s: Sentence) -> None:
     if k < len(s.words) and s.is_noun(k) and s.heads[k] == 0 and s.heads[0] == 0:
         s.replace(k, 0)
         s.attach(0, k, "amod")
+
+
+def repair_prepositions(s: Sentence) -> None:
+    """Give prepositions that were left without a complement the noun that follows, in place."""
+    served = {s.heads[k] for k, dep in enumerate(s.deps) if dep in ("pobj", "pcomp")}
+    for p, tag in enumerate(s.tags):
+        if tag == "TO" and s.deps[p] == "aux":
+            _to_noun(s, p)
+        elif tag == "IN" and s.deps[p] in ("prep", "agent") and p not in served:
+            k = _following_noun(s, p + 1)
+            if k is not None and s.deps[k] in _MISPLACED:
+                _complement(s, p, k)
+
+
+def _following_noun(s: Sentence, k: int) -> int | None:
+    """Return the head of the noun phrase that starts at ``k``."""
+    while k < len(s.words) and s.tags[k] in _BEFORE_NOUNS - {"IN", "POS"}:
+        k += 1
+    while k + 1 < len(s.words) and s.is_noun(k) and s.is_noun(k + 1) and s.heads[k] == k + 1:
+        k += 1
+    return k if k < len(s.words) and s.is_noun(k) else None
+
+
+def _complement(s: Sentence, p: int, k: int) -> None:
+    top = p
+    for _ in s.words:  # at most: mending may have closed a circle
+        if s.heads[top] in (top, k):
+            break
+        top = s.heads[top]
+    if s.heads[top] == k:  # the noun stood above the preposition
+        s.attach(top, top if s.heads[k] == k else s.heads[k], s.deps[k])
+    s.attach(k, p, "pobj")
+
+
+def _to_noun(s: Sentence, to: int) -> None:
+    """Mend "attached to handle" where *handle* was said to be what somebody does."""
+    k = to + 1
+    if s.heads[to] == k and to and s.tags[to - 1] == "VBN" and s.words[k] in words("nouns"):
+        s.tags[to], s.tags[k] = "IN", "NN"
+        s.attach(to, to - 1, "prep")
+        s.attach(k, to, "pobj")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vocab.entities import Phrase, find_phrases
+from vocab.entities import Phrase, find_phrases, kind_of
 from vocab.graph import Entity, Relation, SceneGraph, Tag
 from vocab.lexicons import words
 from vocab.multiwords import join_multiwords
 from vocab.relations import Link, find_links
-from vocab.repair import repair_modifiers, repair_tags
+from vocab.repair import repair_modifiers, repair_prepositions, repair_tags
 from vocab.sentence import Sentence
 
 
@@ -20,6 +20,7 @@ def build_sentence(
     s = join_multiwords(Sentence(list(tokens), list(tags), list(deps), list(heads)))
     repair_tags(s)
     repair_modifiers(s)
+    repair_prepositions(s)
     s.link()
     return s
 
@@ -40,12 +41,6 @@ def graph_of(sentence: Sentence) -> SceneGraph:
         relations=tuple(dict.fromkeys(relations)),
         tags=_tags(sentence, phrases, links),
     )
-
-
-def kind_of(name: str) -> str:
-    """Return ``scene`` for a place ("living room", "city street"), else ``object``."""
-    scenes = words("scenes")
-    return "scene" if name in scenes or name.rpartition(" ")[2] in scenes else "object"
 
 
 def _at(index: dict[int, int], token: int | None) -> int | None:
