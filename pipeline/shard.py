@@ -53,14 +53,28 @@ def read_stats(directory: str, stem: str) -> Stats | None:
     """Return the stats of a shard, ``None`` where the shard was never finished."""
     path = storage.join(directory, stem + STATS)
     try:
-        loaded = json.loads(storage.read_bytes(path))
-        return Stats(**{name: loaded[name] for name in Stats.__slots__})
+        return _stats_of(json.loads(storage.read_bytes(path)))
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: not the stats of a shard ({error!r}); remove the file to make it anew"
         ) from error
+
+
+def _stats_of(loaded: Any) -> Stats:
+    """Return stats of JSON that may be anything; what does not fit raises one of many errors."""
+    return Stats(
+        rows_in=int(loaded["rows_in"]),
+        rows=int(loaded["rows"]),
+        bad={str(reason): int(n) for reason, n in loaded["bad"].items()},
+        files={
+            str(name): {"bytes": int(file["bytes"]), "sha256": str(file["sha256"])}
+            for name, file in loaded["files"].items()
+        },
+        inputs={str(name): str(digest) for name, digest in loaded["inputs"].items()},
+        counts={str(name): int(n) for name, n in loaded["counts"].items()},
+    )
 
 
 def list_stems(directory: str) -> list[str]:

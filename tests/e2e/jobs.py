@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -69,6 +70,22 @@ def kill_in_the_middle(line: Sequence[str], output: Path, *, shards: int) -> dic
     assert not (output / "COMPLETED").exists()
     time.sleep(1.5)  # until its workers have noticed that their driver is gone
     return finished(output)
+
+
+def second_run_is_refused(line: Sequence[str], output: Path) -> None:
+    """Start a job, hold it still, and fail unless a second one into the same directory refuses."""
+    first = start(line)
+    try:
+        wait_for((output / "lock.json").exists)
+        first.send_signal(signal.SIGSTOP)  # so that it cannot finish while the second starts
+        second = run(line, check=False)
+        assert second.returncode == 1
+        assert f"process {first.pid}" in second.stderr
+        assert len(second.stderr.splitlines()) == 1
+    finally:
+        first.send_signal(signal.SIGCONT)
+        assert first.wait() == 0
+    assert (output / "COMPLETED").exists()
 
 
 @contextmanager

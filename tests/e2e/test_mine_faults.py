@@ -11,7 +11,7 @@ from pipeline.drawn.scenes import scene
 from tests.e2e import jobs
 from tests.factories import write_manifest
 
-SHARDS, SHARD_ROWS = 8, 60
+SHARDS, SHARD_ROWS = 12, 60
 
 
 @pytest.fixture(scope="module")
@@ -46,17 +46,7 @@ def test_killed_in_the_middle_then_run_again_gives_the_same_bytes(
 
 
 def test_a_second_run_into_the_same_directory_is_refused(manifest: Path, tmp_path: Path) -> None:
-    line = mine(manifest, tmp_path / "mined")
-    first = jobs.start(line)
-    try:
-        jobs.wait_for((tmp_path / "mined/lock.json").exists)
-        second = jobs.run(line, check=False)
-        assert second.returncode == 1
-        assert f"process {first.pid}" in second.stderr
-        assert len(second.stderr.splitlines()) == 1
-    finally:
-        assert first.wait() == 0
-    assert (tmp_path / "mined/COMPLETED").exists()
+    jobs.second_run_is_refused(mine(manifest, tmp_path / "mined"), tmp_path / "mined")
 
 
 def test_a_full_disk_is_one_clear_line_and_nothing_half_written(

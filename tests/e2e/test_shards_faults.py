@@ -12,7 +12,7 @@ from tests.factories import write_mined
 from vocab.graph import Tag
 from vocab.vocabulary import Entry, Vocabulary
 
-SHARDS, SAMPLES, PICTURES = 8, 24, 8
+SHARDS, SAMPLES, PICTURES = 12, 24, 8
 TAGS = [Tag("object", "noise"), Tag("attribute", "gray")]
 
 
@@ -53,15 +53,7 @@ def test_killed_in_the_middle_then_run_again_gives_the_same_bytes(
 
 
 def test_a_second_run_into_the_same_directory_is_refused(inputs: Path, tmp_path: Path) -> None:
-    line = shards_line(inputs, tmp_path / "shards")
-    first = jobs.start(line)
-    try:
-        jobs.wait_for((tmp_path / "shards/lock.json").exists)
-        second = jobs.run(line, check=False)
-        assert second.returncode == 1
-        assert f"process {first.pid}" in second.stderr
-    finally:
-        assert first.wait() == 0
+    jobs.second_run_is_refused(shards_line(inputs, tmp_path / "shards"), tmp_path / "shards")
 
 
 def test_a_full_disk_is_one_clear_line_and_nothing_half_written(

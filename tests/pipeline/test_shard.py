@@ -11,6 +11,7 @@ from pipeline.shard import STATS, ShardOutput, is_done, list_stems, read_stats, 
 from vocab.errors import InputError
 
 INPUTS = {"manifest": "abc"}
+HOLLOW = '{"rows_in": 1, "rows": 1, "bad": {}, "files": {"a": 3}, "inputs": {}, "counts": {}}'
 
 
 def make(directory: Path, stem: str = "00000", *, content: bytes = b"data") -> None:
@@ -77,7 +78,7 @@ def test_list_stems_is_sorted(tmp_path: Path) -> None:
     assert list_stems(str(tmp_path)) == ["00000", "00002", "coco-000001"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"rows": 1}', "\xff"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"rows": 1}', "\xff", HOLLOW])
 def test_broken_stats_are_named(tmp_path: Path, text: str) -> None:
     (tmp_path / f"00000{STATS}").write_bytes(text.encode("latin-1"))
     with pytest.raises(InputError, match=r"00000_stats\.json"):
