@@ -7,6 +7,7 @@ from typing import Final
 
 from vocab.lemma import noun_lemma
 from vocab.lexicons import words
+from vocab.repair import PARTS
 from vocab.sentence import Sentence
 
 MAX_NAME_WORDS: Final = 4
@@ -56,6 +57,7 @@ def find_phrases(s: Sentence) -> dict[int, Phrase]:
     phrases = {i: Phrase(i, _name(s, i)) for i in heads if wholes[i] is None}
     for i, phrase in phrases.items():
         _add_modifiers(s, i, phrase)
+    phrases.update(_parts(s, phrases))
     for i in reversed(heads):
         whole = wholes[i]
         if whole in phrases:
@@ -64,6 +66,16 @@ def find_phrases(s: Sentence) -> dict[int, Phrase]:
                 f"{noun_lemma(s.words[i])} of" if s.words[i] in words("portions") else ""
             )
     return phrases
+
+
+def _parts(s: Sentence, phrases: dict[int, Phrase]) -> dict[int, Phrase]:
+    """Return what words like "haired" in "brown-haired woman" say that there is: brown hair."""
+    found: dict[int, Phrase] = {}
+    for i, word in enumerate(s.words):
+        if word in PARTS and s.deps[i] == "amod" and s.heads[i] in phrases:
+            said = [describe(s, c) for c in s.of(i, "amod", "advmod", "npadvmod") if c < i]
+            found[i] = Phrase(i, PARTS[word], [modifier for modifier in said if modifier])
+    return found
 
 
 def _is_head(s: Sentence, i: int) -> bool:
@@ -127,6 +139,8 @@ def _add_modifiers(s: Sentence, i: int, phrase: Phrase) -> None:
 
 def _add_modifier(s: Sentence, c: int, phrase: Phrase) -> None:
     dep, word = s.deps[c], s.words[c]
+    if word in PARTS:
+        return
     if dep == "nummod":
         phrase.add(_DIGITS.get(word, describe(s, c)))
     elif dep == "det" or s.tags[c] == "PDT":
@@ -158,7 +172,7 @@ def describe(s: Sentence, i: int) -> str:
         return ""
     if s.tags[i] == "VBG":
         return word if word in words("attributes") else ""
-    if word not in colours and (after in _LIKE or (after == "-" and s.words[i + 2 :][:1])):
+    if word not in colours and after in _LIKE:
         return ""
     if word in _LIKE:
         return "" if before in colours or not before else f"{before} {word}"

@@ -72,6 +72,8 @@ class _Finder:
         for adjective in self.s.of(i, "amod"):
             self._adjective([i], adjective)
             self._covered(i, adjective)
+            if adjective in self.phrases:  # "brown-haired woman"
+                self._add(i, "have", adjective)
         for owner in self.s.of(i, "poss"):
             for o in self._group(owner):
                 self._add(o, "have", i)
@@ -167,7 +169,7 @@ class _Finder:
         s = self.s
         left = next((c for c in s.children[v] if c > v and s.words[c] in _LEFT_BEHIND), None)
         head = s.heads[v]
-        if left is not None and s.deps[v] == "relcl" and head in self.phrases:
+        if left is not None and s.deps[v] in ("relcl", "acl") and head in self.phrases:
             self._each([i for i in subjects if i != head], f"{base} {s.words[left]}", head, v)
         else:
             self._each(subjects, base, None, v)

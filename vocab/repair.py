@@ -12,6 +12,7 @@ from vocab.lemma import verb_lemma
 from vocab.lexicons import words
 from vocab.sentence import NOUNS, Sentence
 
+PARTS: Final = {"haired": "hair", "sleeved": "sleeve"}
 _BARE_VERBS: Final = frozenset({"VB", "VBP", "VBZ"})
 _VERBS: Final = _BARE_VERBS | {"VBG", "VBD", "VBN"}
 _BEFORE_NOUNS: Final = frozenset({"DT", "PRP$", "JJ", "JJR", "JJS", "IN", "CD", "POS"})
@@ -117,16 +118,16 @@ def _make_verb(s: Sentence, i: int) -> None:
     s.tags[i] = "VBG" if word.endswith("ing") else "VBZ" if word.endswith("s") else "VBP"
     if i and s.heads[i - 1] == i and s.deps[i - 1] in ("compound", "amod", "nmod"):
         _swap(s, i - 1, i)
+        s.attach(i, i - 1, "acl")
 
 
-def _swap(s: Sentence, noun: int, verb: int) -> None:
-    """Let the noun before ``verb`` take its place in the tree, and the verb modify that noun."""
+def _swap(s: Sentence, noun: int, other: int) -> None:
+    """Let ``noun`` take the place of ``other`` in the tree, with what stands before it."""
     for k in range(noun):
-        if s.heads[k] == verb:
+        if s.heads[k] == other:
             s.heads[k] = noun
-    root = s.heads[verb] == verb
-    s.attach(noun, noun if root else s.heads[verb], s.deps[verb])
-    s.attach(verb, noun, "acl")
+    root = s.heads[other] == other
+    s.attach(noun, noun if root else s.heads[other], s.deps[other])
 
 
 def repair_modifiers(s: Sentence) -> None:
@@ -134,7 +135,7 @@ def repair_modifiers(s: Sentence) -> None:
     for i in range(len(s.words) - 1):
         if s.words[i] in words("colours"):
             _attach_colour(s, i)
-        elif s.tags[i] == "VBG" and i:
+        elif i and s.tags[i] in ("VBG", "VBN", "VBD"):
             _attach_doer(s, i)
         elif i == 0 and s.tags[0] in ("VBN", "VBD"):
             _attach_participle(s)
@@ -145,21 +146,21 @@ def _attach_doer(s: Sentence, verb: int) -> None:
     doer, head = verb - 1, s.heads[verb]
     if not s.is_noun(doer):
         return
-    if s.heads[doer] == verb and s.deps[doer] in ("npadvmod", "compound"):
+    doing = s.tags[verb] == "VBG"
+    loose = s.heads[doer] == verb and s.deps[doer] in ("npadvmod", "compound")
+    if loose and (doing or s.deps[verb] == "ROOT"):
         s.deps[doer] = "nsubj"
-    if s.deps[verb] == "amod" and head > verb and s.is_noun(head) and s.heads[doer] in (verb, head):
-        root = s.heads[head] == head
-        s.attach(doer, doer if root else s.heads[head], s.deps[head])
+    if doing and s.deps[verb] == "amod" and s.is_noun(head) and s.heads[doer] in (verb, head):
+        _swap(s, doer, head)
         s.attach(verb, doer, "acl")
         s.attach(head, verb, "dobj")
-        for k in range(doer):
-            if s.heads[k] == head:
-                s.heads[k] = doer
 
 
 def _attach_colour(s: Sentence, i: int) -> None:
     """Make the colour at ``i`` a modifier of the noun after it: "red, white and blue flag"."""
     k = i + 1
+    if PARTS.keys() & s.words[k : k + 2]:  # "brown-haired man": the hair is brown
+        return
     while k < len(s.words) and (_describes(s, k) or (_joins(s, k) and _describes(s, k + 1))):
         k += 1
     if k >= len(s.words) or not s.is_noun(k) or (k == i + 2 and _joins(s, i + 1)):
