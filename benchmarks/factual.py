@@ -4,14 +4,16 @@ The file has one caption a row and its graph as ``( subject , predicate , object
 ``is`` marks an attribute. Both sides, the people's and the parser's, pass the same normalisation:
 
 - every word becomes its lemma, ``two`` becomes ``2``, ``grey`` becomes ``gray``, ``a pair of``
-  becomes ``2``; determiners are no attributes;
+  becomes ``2``, *lie* becomes *lay* as the annotators have it; spaces and hyphens in names do
+  not count; determiners and vague quantifiers (several, many) are no attributes;
 - ``(leg, of, man)`` becomes ``(man, have, leg)``, as the annotators write possession;
 - an attribute in *-ing* is what the entity does, so ``(giraffe, is, walking)`` is the verb *walk*.
 
 Scored, as sets within each caption and summed over captions (micro F1):
 
 - **entity**: the name, compounds included (``tennis player``);
-- **attribute**: the pair (name, attribute);
+- **attribute**: the pair (last word of the name, attribute), so that a compound that is split
+  differently is one error, in the entities; participles count by their base form;
 - **verb**: the verb of each predicate and each *-ing* attribute (not be, have or a preposition);
 - **triple**: (subject, predicate, object), preposition included; attributes are not counted here.
 """
@@ -21,25 +23,38 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from vocab.graph import SceneGraph
-from vocab.lemma import lemma
+from vocab.lemma import lemma, verb_lemma
 
 PARTS: Final = ("held-out", "dev", "train", "train", "train")
 MEASURES: Final = ("entity", "attribute", "verb", "triple")
 
-_NUMBERS: Final = {
-    word: str(value)
-    for value, word in enumerate("one two three four five six seven eight nine ten".split(), 1)
-} | {"dozen": "12", "couple": "2", "pair": "2", "both": "2", "pair of": "2", "couple of": "2"}
-_SPELLINGS: Final = {"grey": "gray", "wood": "wooden", "stripe": "striped"}
+_COUNTED: Final = "one two three four five six seven eight nine ten"
+_NUMBERS: Final = {word: str(n) for n, word in enumerate(_COUNTED.split(" "), 1)} | {
+    "dozen": "12",
+    "couple": "2",
+    "pair": "2",
+    "both": "2",
+    "pair of": "2",
+    "couple of": "2",
+}
+_SPELLINGS: Final = {
+    "grey": "gray",
+    "wood": "wooden",
+    "blond": "blonde",
+    "multicolored": "multi colored",
+    "coloured": "colored",
+}
 _DETERMINERS: Final = frozenset(
-    "a an the this that these those some any another other each every its his her their my your "
-    "our no 1 all it one several many few multiple numerous various lots both different".split()
+    (
+        "a an the this that these those some any another other each every its his her their my "
+        "your our no 1 all it one several many few multiple numerous various lots both different"
+    ).split()
 )
 _LIGHT: Final = frozenset({"be", "have"})
 _TRIPLES: Final = re.compile(r"\)\s*,\s*\(")
@@ -93,7 +108,7 @@ def facts_of_people(region: Region) -> Facts:
     facts = Facts()
     for subject, predicate, other in region.triples:
         if predicate == "is":
-            _add_attribute(facts, name(subject), other)
+            _add_attribute(facts, subject, other)
         else:
             _add_relation(facts, name(subject), predicate, name(other))
     return facts
@@ -103,10 +118,10 @@ def facts_of_graph(graph: SceneGraph) -> Facts:
     """Return the scored sets of one of our graphs."""
     facts = Facts()
     names = [name(entity.head) for entity in graph.entities]
-    for entity, own in zip(graph.entities, names, strict=True):
-        facts.entity.add(own)
+    facts.entity.update(names)
+    for entity in graph.entities:
         for modifier in entity.modifiers:
-            _add_attribute(facts, own, modifier)
+            _add_attribute(facts, entity.head, modifier)
     for relation in graph.relations:
         subject = "" if relation.subject is None else names[relation.subject]
         other = "" if relation.object is None else names[relation.object]
@@ -120,15 +135,20 @@ def name(text: str) -> str:
 
 
 def _add_attribute(facts: Facts, entity: str, attribute: str) -> None:
-    facts.entity.add(entity)
+    facts.entity.add(name(entity))
     words = attribute.replace("-", " ").split()
     if words and words[0].endswith("ing") and words[0] not in NOT_DOING:
         facts.verb.add(_verb(words[0], "VBG"))
         return
     value = _NUMBERS.get(attribute, attribute.removesuffix(" of"))
-    value = " ".join(_SPELLINGS.get(word, word) for word in value.split())
+    value = " ".join(_SPELLINGS.get(word, word) for word in value.replace("-", " ").split())
     if value not in _DETERMINERS:
-        facts.attribute.add((entity, lemma(value, "NNS")))
+        facts.attribute.add((name(entity.rpartition(" ")[2]), _stem(value)))
+
+
+def _stem(attribute: str) -> str:
+    """Return one form for "striped" and what a lemmatiser makes of it, "stripe"."""
+    return verb_lemma(attribute) if attribute.endswith("ed") else lemma(attribute, "NNS")
 
 
 def _verb(word: str, tag: str) -> str:
@@ -138,8 +158,10 @@ def _verb(word: str, tag: str) -> str:
 
 
 NOT_DOING: Final = frozenset(
-    "sliding folding steering rolling wedding parking peeling balding sterling swivelling dining "
-    "swimming bathing flowering interesting amazing opposing matching".split()
+    (
+        "sliding folding steering rolling wedding parking peeling balding sterling swivelling "
+        "dining swimming bathing flowering interesting amazing opposing matching"
+    ).split()
 )
 
 
@@ -157,11 +179,14 @@ def _add_relation(facts: Facts, subject: str, predicate: str, other: str) -> Non
 
 
 PREPOSITIONS: Final = frozenset(
-    "on in with under behind at by near above inside over around between against across along to "
-    "for outside from alongside beyond of among into down up out off onto through toward towards "
-    "beside besides underneath beneath below next close side far amongst amid within without like "
-    "during past about upon after before until as away left right top front back bottom middle "
-    "adjacent opposite atop and or per than full via throughout amidst overtop round".split()
+    (
+        "on in with under behind at by near above inside over around between against across along "
+        "to for outside from alongside beyond of among into down up out off onto through toward "
+        "towards beside besides underneath beneath below next close side far amongst amid within "
+        "without like during past about upon after before until as away left right top front back "
+        "bottom middle adjacent opposite atop and or per than full via throughout amidst overtop "
+        "round"
+    ).split()
 )
 
 
@@ -183,10 +208,3 @@ def _scores(hits: int, found: int, wanted: int) -> tuple[float, float, float]:
     precision = 100 * hits / max(found, 1)
     recall = 100 * hits / max(wanted, 1)
     return precision, recall, 2 * precision * recall / max(precision + recall, 1e-9)
-
-
-def lines_of(path: Path) -> Iterator[str]:
-    """Yield the decoded lines of a gzipped text file."""
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            yield line.rstrip("\n")
