@@ -16,7 +16,13 @@ from pipeline.records import PARQUET, read_batches
 from pipeline.shard import STATS, Stats, list_stems, read_stats
 from vocab.errors import InputError
 
-_KEYS: Final = {"manifest": ("key",), "mine": ("key", "caption_index"), SHARDS: ("key",)}
+_DOWNLOAD: Final = "download"
+_KEYS: Final = {
+    "manifest": ("key",),
+    "mine": ("key", "caption_index"),
+    _DOWNLOAD: ("key",),
+    SHARDS: ("key",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +121,10 @@ class _Check:
                     )
                 self._last = key
             rows += batch.num_rows
-        if rows != stats.rows:
-            yield Problem(path, f"{rows} rows, but {stats.rows} were written; {self._mend(stem)}")
+        # The table of a download holds what failed as well.
+        written = stats.rows_in if self._command == _DOWNLOAD else stats.rows
+        if rows != written:
+            yield Problem(path, f"{rows} rows, but {written} were written; {self._mend(stem)}")
 
     def _mend(self, stem: str) -> str:
         return f"remove {stem}{STATS} and {self._again}"  # a rerun skips what has stats

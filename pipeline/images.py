@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from vocab.errors import InputError
 
@@ -36,6 +36,7 @@ _MAGIC = (
     (b"II*\0", "TIFF"),
     (b"MM\0*", "TIFF"),
 )
+_PLAIN_MODES = ("1", "L", "P", "RGB")
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_SCAN = 0xDA
 _JPEG_SEGMENTS = 4096
@@ -114,6 +115,24 @@ def prepare(content: bytes, settings: ImageSettings) -> EncodedImage:
         with _opened(content) as image:
             image.load()
     return EncodedImage(content, KEPT[found.format], found.width, found.height)
+
+
+def plain_picture(content: bytes) -> bytes:
+    """Return the image as it is where any decoder shows it right, else an upright RGB bitmap.
+
+    Not every decoder turns what EXIF says is rotated, or knows GIF, CMYK, 16 bits and alpha.
+
+    Raises:
+        BadImageError: the image cannot be decoded.
+    """
+    with _opened(content) as image:
+        rotated = "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        plain = image.mode in _PLAIN_MODES and "transparency" not in image.info
+        if plain and not rotated and image.format != "GIF":
+            return content
+        buffer = io.BytesIO()
+        _upright_rgb(image, None).save(buffer, "BMP")
+        return buffer.getvalue()
 
 
 def thumbnail(content: bytes, side: int) -> bytes:

@@ -20,7 +20,7 @@ REASONS: Final = {
     "too_many_redirects": "more redirects than allowed, or a circle of them",
     "http_<status>": "any status but 200, in three digits",
     "opted_out": "the answer asks not to be used (X-Robots-Tag)",
-    "host_given_up": "not tried: the host failed too often in this shard, or asked to wait too long",
+    "host_given_up": "not tried: the host failed too often in this shard, or wants a long rest",
     "empty_file": "no bytes",
     "too_many_bytes": "larger than allowed, as sent or unpacked",
     "not_an_image": "neither JPEG, PNG, WebP, GIF, BMP nor TIFF by its content",

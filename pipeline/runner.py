@@ -114,8 +114,16 @@ class EachShard(beam.DoFn):
         raise TypeError("EachShard has no shard of its own to make")
 
 
-def run_each_shard(make: EachShard, stems: Sequence[str], *, runner: RunnerConfig) -> None:
+def run_each_shard(
+    make: EachShard,
+    stems: Sequence[str],
+    *,
+    runner: RunnerConfig,
+    progress: contextlib.AbstractContextManager[None] | None = None,
+) -> None:
     """Run ``make`` for every stem and wait; the shards appear in ``make.output``.
+
+    Finished shards are counted on standard error unless a ``progress`` of its own shows more.
 
     Raises:
         InputError: something that stops the whole job, such as a full disk.
@@ -129,7 +137,7 @@ def run_each_shard(make: EachShard, stems: Sequence[str], *, runner: RunnerConfi
         | "Spread" >> beam.Reshuffle()
         | "Make" >> beam.ParDo(make)
     )
-    with watch(make.output, [stem + STATS for stem in stems]):
+    with progress or watch(make.output, [stem + STATS for stem in stems]):
         run_pipeline(pipeline)
 
 

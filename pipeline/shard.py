@@ -102,7 +102,8 @@ class ShardOutput:
     """Writes one shard so that it appears whole or not at all.
 
     Within the ``with`` block files are temporary; at its end they are synced and renamed, the
-    stats last. An exception in the block leaves nothing behind.
+    stats last. An exception in the block leaves nothing behind. ``extra`` are fields that other
+    tools look for in the stats, beside ours.
     """
 
     directory: str
@@ -112,6 +113,7 @@ class ShardOutput:
     rows_in: int = 0
     rows: int = 0
     counts: Counter[str] = field(default_factory=Counter)
+    extra: dict[str, Any] = field(default_factory=dict)
     _bad: Counter[str] = field(default_factory=Counter)
     _bad_lines: list[str] = field(default_factory=list)
     _files: dict[str, Path] = field(default_factory=dict)
@@ -132,6 +134,10 @@ class ShardOutput:
         row = {"key": key, "stage": self.stage, "reason": reason, "detail": detail[:_DETAIL_LIMIT]}
         self._bad[reason] += 1
         self._bad_lines.append(json.dumps(row, ensure_ascii=True))
+
+    def reasons(self) -> Counter[str]:
+        """Return how many rows are bad, by reason."""
+        return Counter(self._bad)
 
     def __enter__(self) -> ShardOutput:
         return self
@@ -173,4 +179,5 @@ class ShardOutput:
             inputs=self.inputs,
             counts=dict(self.counts),
         )
-        storage.write_bytes(storage.join(self.directory, self.stem + STATS), dumps(stats.to_json()))
+        content = dumps(self.extra | stats.to_json())
+        storage.write_bytes(storage.join(self.directory, self.stem + STATS), content)

@@ -13,7 +13,8 @@ from typing import Annotated
 
 import typer
 
-from tag2text import command_parse, commands_pipeline, commands_vocab
+from tag2text import command_download, command_parse, commands_pipeline, commands_vocab
+from tag2text.options import BEAM_EPILOG, BEAM_FLAGS
 from vocab.errors import InputError
 from vocab.version import __version__
 
@@ -25,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 commands_pipeline.register(app)
+app.command(context_settings=BEAM_FLAGS, epilog=BEAM_EPILOG)(command_download.download)
 app.command()(command_parse.parse)
 app.add_typer(commands_vocab.app, name="vocab")
 

@@ -1,0 +1,78 @@
+"""The URLs of a shard, fetched by threads; the outcomes come in whatever order they end."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+from pipeline.connections import FetchError
+from pipeline.fetch import Fetcher, FetchSettings
+from pipeline.politeness import Politeness, Turns
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one row: the bytes of its image, or why there are none."""
+
+    index: int
+    content: bytes = b""
+    reason: str = ""
+    detail: str = ""
+
+
+def crawl(
+    urls: Sequence[str], *, threads: int, settings: FetchSettings, politeness: Politeness
+) -> Generator[Outcome, None, None]:
+    """Yield an outcome for every URL, each once; few are held in memory at a time.
+
+    Closing the iterator early ends the threads with the fetches they are at.
+    """
+    turns = Turns(urls, politeness)
+    outcomes: queue.Queue[Outcome | Exception] = queue.Queue(maxsize=threads)
+    with Fetcher(settings, hosts=threads, per_host=politeness.per_host) as fetcher:
+        workers = [
+            threading.Thread(target=_work, args=(turns, fetcher, urls, outcomes), daemon=True)
+            for _ in range(min(threads, len(urls)))
+        ]
+        try:
+            for worker in workers:
+                worker.start()
+            for _ in urls:
+                outcome = outcomes.get()
+                if isinstance(outcome, Exception):
+                    raise outcome
+                yield outcome
+        finally:
+            turns.stop()
+            _drain(outcomes, workers)
+
+
+def _work(
+    turns: Turns, fetcher: Fetcher, urls: Sequence[str], outcomes: queue.Queue[Outcome | Exception]
+) -> None:
+    """Fetch rows until none is left; a fault of ours ends the crawl and not just its thread."""
+    try:
+        while (task := turns.take()) is not None:
+            content, failure = b"", turns.refusal(task)
+            if failure is None:
+                try:
+                    content = fetcher.fetch(urls[task.index])
+                except FetchError as error:
+                    failure = error
+            if turns.done(task, failure):
+                reason, detail = (failure.reason, failure.detail) if failure else ("", "")
+                outcomes.put(Outcome(task.index, content, reason, detail))
+    except Exception as error:
+        outcomes.put(error)
+
+
+def _drain(outcomes: queue.Queue[Outcome | Exception], workers: list[threading.Thread]) -> None:
+    """Wait for the threads, some of which may wait for room in the queue."""
+    for worker in workers:
+        while worker.is_alive():
+            try:
+                outcomes.get(timeout=0.05)
+            except queue.Empty:
+                continue

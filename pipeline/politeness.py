@@ -1,0 +1,219 @@
+"""The order in which the URLs of a shard are asked for: few at once a host, none that rests.
+
+Hosts take turns, so a slow or dead one holds at most ``per_host`` threads while the others go on.
+A row that may be tried again waits; a host that asks to be left alone (``Retry-After``) is left
+alone; one that keeps failing is given up for the rest of the shard.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import re
+import threading
+import time
+import urllib.parse
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from pipeline.connections import FetchError
+from vocab.errors import InputError
+
+_AT_ONCE_UNKNOWN = 2
+# Failures that speak of the host and not of one URL; what they cost grows with its other rows.
+_OF_HOST: Final = re.compile(
+    "timeout|refused|unreachable|connection_lost|tls|bad_answer|http_(408|429|5..)"
+)
+_MAY_ASK: Final = ("http_429", "http_503")  # with these `Retry-After` counts (RFC 9110, 10.2.3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Politeness:
+    """How hosts are treated.
+
+    At most ``per_host`` requests at a time go to a host, two until it has answered once. A row
+    is tried ``retries`` times more, ``pause`` seconds later and twice as long after each. A host
+    rests as long as it asks, up to ``max_wait`` seconds; ``failures`` in a row (two where it has
+    never answered), or a longer rest, and it is given up.
+    """
+
+    per_host: int = 4
+    retries: int = 1
+    failures: int = 3
+    pause: float = 1.0
+    max_wait: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.per_host < 1:
+            raise InputError(f"--per-host {self.per_host}: at least one request at a time")
+        if self.retries < 0:
+            raise InputError(f"--retries {self.retries}: 0 or more")
+
+
+@dataclass(slots=True, eq=False)
+class _Host:
+    waiting: deque[Task] = field(default_factory=deque)
+    active: int = 0
+    answered: bool = False
+    failures: int = 0
+    rests_until: float = 0.0
+    queued: bool = False
+    given_up: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """One row that is to be fetched; ``tries`` counts those that failed."""
+
+    index: int
+    url: str
+    host: _Host
+    tries: int = 0
+
+
+class Turns:
+    """Hands out the rows of a shard to threads; all methods may be called from any of them."""
+
+    def __init__(
+        self,
+        urls: Iterable[str],
+        politeness: Politeness,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._politeness, self._clock = politeness, clock
+        self._changed = threading.Condition()
+        self._ready: deque[_Host] = deque()
+        self._later: list[tuple[float, int, Task | None, _Host]] = []
+        self._numbers = itertools.count()
+        self._open = 0
+        self._stopped = False
+        hosts: dict[str, _Host] = {}
+        for index, url in enumerate(urls):
+            host = hosts.setdefault(host_of(url), _Host())
+            host.waiting.append(Task(index, url, host))
+            self._open += 1
+        for host in hosts.values():
+            self._offer(host)
+
+    def take(self) -> Task | None:
+        """Return the next row once there is one whose host is free; ``None`` when all are done."""
+        with self._changed:
+            while self._open and not self._stopped:
+                wait = self._wake()
+                if self._ready:
+                    return self._start(self._ready.popleft())
+                self._changed.wait(wait)
+            return None
+
+    def refusal(self, task: Task) -> FetchError | None:
+        """Return why a row is not to be tried at all: its host was given up."""
+        if not task.host.given_up:
+            return None
+        return FetchError("host_given_up", task.host.given_up)
+
+    def done(self, task: Task, failure: FetchError | None) -> bool:
+        """Take note of how a try went; return whether that is the last word on the row."""
+        with self._changed:
+            task.host.active -= 1
+            again = self._judge(task, failure)
+            self._open -= not again
+            self._offer(task.host)
+            if not self._open:
+                self._changed.notify_all()
+            return not again
+
+    def stop(self) -> None:
+        """Give no more rows out."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def _start(self, host: _Host) -> Task:
+        host.queued = False
+        host.active += 1
+        task = host.waiting.popleft()
+        self._offer(host)
+        return task
+
+    def _offer(self, host: _Host) -> None:
+        """Put a host in the line unless it is there, rests, is busy or has nothing left."""
+        at_once = self._politeness.per_host if host.answered else _AT_ONCE_UNKNOWN
+        free = host.active < min(at_once, self._politeness.per_host) or bool(host.given_up)
+        if host.waiting and free and not host.queued and host.rests_until <= self._clock():
+            host.queued = True
+            self._ready.append(host)
+            self._changed.notify()
+
+    def _judge(self, task: Task, failure: FetchError | None) -> bool:
+        """Take what the try says of its host; return whether the row is to be tried again."""
+        host = task.host
+        if host.given_up:
+            return False
+        if failure is None or not _speaks_of_host(failure.reason):
+            host.failures, host.answered = 0, True
+            return False
+        host.answered = host.answered or failure.reason.startswith("http_")
+        if not self._rest(host, failure):
+            self._count(host)
+        if host.given_up or task.tries >= self._politeness.retries:
+            return False
+        return self._try_again(task, failure.reason)
+
+    def _rest(self, host: _Host, failure: FetchError) -> bool:
+        """Leave a host alone as long as it asks; return whether it is at rest already."""
+        seconds, now = failure.retry_after or 0.0, self._clock()
+        if failure.reason not in _MAY_ASK or not seconds:
+            return False
+        if seconds > self._politeness.max_wait:
+            host.given_up = "it asked for a longer rest than is waited for"
+            return True
+        resting = host.rests_until > now
+        host.rests_until = max(host.rests_until, now + seconds)
+        self._at(seconds, None, host)
+        return resting
+
+    def _count(self, host: _Host) -> None:
+        host.failures += 1
+        enough = self._politeness.failures if host.answered else _AT_ONCE_UNKNOWN
+        if host.failures >= enough:
+            host.given_up = f"after {host.failures} failures in a row"
+            host.rests_until = 0.0
+
+    def _try_again(self, task: Task, reason: str) -> bool:
+        if reason == "timeout":  # it has had all its time
+            return False
+        self._at(self._politeness.pause * 2**task.tries, task, task.host)
+        task.tries += 1
+        return True
+
+    def _at(self, seconds: float, task: Task | None, host: _Host) -> None:
+        due = self._clock() + seconds
+        heapq.heappush(self._later, (due, next(self._numbers), task, host))
+
+    def _wake(self) -> float | None:
+        """Bring back what is due; return the seconds until the next is, ``None`` for never."""
+        while self._later:
+            due, _, task, host = self._later[0]
+            left = due - self._clock()
+            if left > 0:
+                return left
+            heapq.heappop(self._later)
+            if task is not None:
+                host.waiting.append(task)
+            self._offer(host)
+        return None
+
+
+def host_of(url: str) -> str:
+    """Return the host, with its port, that a URL belongs to; empty where there is none."""
+    try:
+        return urllib.parse.urlsplit(url.strip()).netloc.rpartition("@")[2].lower()
+    except ValueError:
+        return ""
+
+
+def _speaks_of_host(reason: str) -> bool:
+    return _OF_HOST.fullmatch(reason) is not None

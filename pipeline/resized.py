@@ -1,0 +1,179 @@
+"""img2dataset's resizer and writer for one shard; nothing here is imported before it is needed.
+
+img2dataset's ``Downloader`` is not used: it fetches through a function of its module, without
+guard, caps or order, so that only patching that module could change how it fetches.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import io
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pyarrow as pa
+
+from pipeline.image_sources import TAR
+from pipeline.images import PIXEL_LIMIT, BadImageError, measure, plain_picture
+from pipeline.records import PARQUET
+from pipeline.shard import ShardOutput
+from vocab.errors import InputError
+
+RESIZE_MODES: Final = ("no", "keep_ratio", "center_crop", "border", "keep_ratio_largest")
+OPTIONS: Final = (
+    *("resize_only_if_bigger", "upscale_interpolation", "downscale_interpolation"),
+    *("encode_format", "skip_reencode", "disable_all_reencoding", "max_image_area"),
+)
+"""What img2dataset's resizer knows beyond our flags."""
+
+DOWNLOAD_SCHEMA: Final = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in ("url", "caption", "key", "status")),
+        pa.field("error_message", pa.string()),
+        *(pa.field(name, pa.int32()) for name in ("width", "height")),
+        *(pa.field(name, pa.int32()) for name in ("original_width", "original_height")),
+        pa.field("sha256", pa.string()),
+        pa.field("captions", pa.list_(pa.string())),
+        pa.field("source", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("bytes", pa.int64()),
+    ]
+)
+_REASONS: Final = {
+    "image too small": "too_small",
+    "aspect ratio too large": "too_elongated",
+    "image area too large": "too_large",
+}
+_NAME_DIGITS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResizeSettings:
+    """How images are made smaller; sizes in pixels, ``options`` go to img2dataset's resizer.
+
+    Larger images than ``image_size`` are resized in ``resize_mode``, smaller ones stay as they
+    are. An image is set aside whose shorter side is below ``min_image_size``, whose longer side is
+    more than ``max_aspect_ratio`` times the shorter, or that has more than ``max_pixels``.
+    """
+
+    image_size: int = 384
+    resize_mode: str = "keep_ratio"
+    min_image_size: int = 0
+    max_aspect_ratio: float | None = None
+    quality: int = 95
+    max_pixels: int = 64_000_000
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.resize_mode not in RESIZE_MODES:
+            raise InputError(
+                f"--resize-mode {self.resize_mode}: choose one of {', '.join(RESIZE_MODES)}"
+            )
+        if not 1 <= self.max_pixels <= PIXEL_LIMIT:
+            raise InputError(f"--max-pixels {self.max_pixels}: choose 1 to {PIXEL_LIMIT}")
+        for name, _ in self.options:
+            if name not in OPTIONS:
+                raise InputError(f"--option {name}: img2dataset's are {', '.join(OPTIONS)}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as a dictionary."""
+        return asdict(self)
+
+    @property
+    def encode_format(self) -> str:
+        """The format, and the extension, of the images that are written."""
+        return str(dict(self.options).get("encode_format", "jpg"))
+
+
+class Resized(NamedTuple):
+    """An image as it is written, and its size in pixels as it came, upright."""
+
+    content: bytes
+    width: int
+    height: int
+    original_width: int
+    original_height: int
+
+
+def img2dataset_version() -> str:
+    """Return the version of img2dataset without importing it, which takes seconds.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    if importlib.util.find_spec("img2dataset") is None:
+        raise InputError("download needs img2dataset: pip install 'tag2text[download]'")
+    return importlib.metadata.version("img2dataset")
+
+
+class Resizing:
+    """img2dataset's resizer between our look at the header and our words for what is wrong.
+
+    Only one thread of a process may use it at a time: it redirects the standard streams.
+    """
+
+    def __init__(self, settings: ResizeSettings) -> None:
+        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network
+        from img2dataset.resizer import Resizer
+
+        self._max_pixels = settings.max_pixels
+        known: dict[str, Any] = {"resize_only_if_bigger": True} | dict(settings.options)
+        self._resize = Resizer(
+            image_size=settings.image_size,
+            resize_mode=settings.resize_mode,
+            encode_quality=settings.quality,
+            min_image_size=settings.min_image_size,
+            max_aspect_ratio=settings.max_aspect_ratio or float("inf"),
+            **known,
+        )
+
+    def resize(self, content: bytes) -> Resized:
+        """Return the image as it is to be written.
+
+        Raises:
+            BadImageError: it is none, or not one that is wanted; see ``pipeline.reasons``.
+        """
+        header = measure(content)
+        if header.width * header.height > self._max_pixels:
+            raise BadImageError("too_many_pixels", f"{header.width} x {header.height}")
+        made, *sizes, error = self._resize(io.BytesIO(plain_picture(content)))
+        if error is not None:
+            detail = "" if error in _REASONS else str(error).splitlines()[0]
+            raise BadImageError(_REASONS.get(error, "broken_image"), detail)
+        if None in sizes:  # nothing was encoded anew, so nobody looked
+            sizes = [header.width, header.height] * 2
+        return Resized(made, *sizes)
+
+
+class ShardWriter:
+    """img2dataset's writer of a tar and its table, with fixed times so that bytes repeat."""
+
+    def __init__(self, output: ShardOutput, encode_format: str) -> None:
+        from img2dataset.writer import WebDatasetSampleWriter
+
+        self._files = {suffix: output.file(suffix) for suffix in (TAR, PARQUET)}
+        self._folder = tempfile.TemporaryDirectory(dir=self._files[TAR].parent)
+        self._stem = output.stem
+        self._writer = WebDatasetSampleWriter(
+            *(int(output.stem), self._folder.name, True, _NAME_DIGITS, DOWNLOAD_SCHEMA),
+            encode_format=encode_format,
+        )
+        self._writer.tarwriter.mtime = 0.0
+
+    def write(self, row: dict[str, Any], image: bytes | None) -> None:
+        """Write one row of the table and, where there is one, its image."""
+        self._writer.write(image, row["key"], row["caption"], row)
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with self._folder:
+            self._writer.close()
+            if exception[0] is None:
+                for suffix, file in self._files.items():
+                    Path(self._folder.name, self._stem + suffix).replace(file)
