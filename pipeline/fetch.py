@@ -151,6 +151,7 @@ def _read(response: urllib3.HTTPResponse, limit: int, end: float) -> bytes:
         if size > limit:
             raise FetchError("too_many_bytes", f"more than {limit} bytes")
         if time.monotonic() > end:
+            response.close()  # not worth waiting for the rest
             raise FetchError("timeout", "while it was read")
     return b"".join(blocks)
 
