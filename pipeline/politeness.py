@@ -21,7 +21,7 @@ from typing import Final
 from pipeline.connections import FetchError
 from vocab.errors import InputError
 
-_AT_ONCE_UNKNOWN = 2
+_CHANCES_UNKNOWN = 2
 # Failures that speak of the host and not of one URL; what they cost grows with its other rows.
 _OF_HOST: Final = re.compile(
     "timeout|refused|unreachable|connection_lost|tls|bad_answer|http_(408|429|5..)"
@@ -41,7 +41,7 @@ class Politeness:
 
     per_host: int = 4
     retries: int = 1
-    failures: int = 3
+    failures: int = 10
     pause: float = 1.0
     max_wait: float = 60.0
 
@@ -95,17 +95,23 @@ class Turns:
             host = hosts.setdefault(host_of(url), _Host())
             host.waiting.append(Task(index, url, host))
             self._open += 1
-        for host in hosts.values():
-            self._offer(host)
+        with self._changed:
+            for host in hosts.values():
+                self._offer(host)
 
-    def take(self) -> Task | None:
-        """Return the next row once there is one whose host is free; ``None`` when all are done."""
+    def take(self, *, wait: bool = True) -> Task | None:
+        """Return the next row once there is one whose host is free; ``None`` when all are done.
+
+        With ``wait=False`` also when there is none just now.
+        """
         with self._changed:
             while self._open and not self._stopped:
-                wait = self._wake()
+                seconds = self._wake()
                 if self._ready:
                     return self._start(self._ready.popleft())
-                self._changed.wait(wait)
+                if not wait:
+                    break
+                self._changed.wait(seconds)
             return None
 
     def refusal(self, task: Task) -> FetchError | None:
@@ -140,12 +146,21 @@ class Turns:
 
     def _offer(self, host: _Host) -> None:
         """Put a host in the line unless it is there, rests, is busy or has nothing left."""
-        at_once = self._politeness.per_host if host.answered else _AT_ONCE_UNKNOWN
-        free = host.active < min(at_once, self._politeness.per_host) or bool(host.given_up)
+        free = bool(host.given_up) or host.active < self._at_once(host)
         if host.waiting and free and not host.queued and host.rests_until <= self._clock():
             host.queued = True
             self._ready.append(host)
             self._changed.notify()
+
+    def _at_once(self, host: _Host) -> int:
+        """Return how many requests a host may have now: when it fails, no more than it may fail."""
+        most = self._politeness.per_host
+        if host.answered and not host.failures:
+            return most
+        return min(most, self._chances(host) - host.failures)
+
+    def _chances(self, host: _Host) -> int:
+        return self._politeness.failures if host.answered else _CHANCES_UNKNOWN
 
     def _judge(self, task: Task, failure: FetchError | None) -> bool:
         """Take what the try says of its host; return whether the row is to be tried again."""
@@ -172,13 +187,15 @@ class Turns:
             return True
         resting = host.rests_until > now
         host.rests_until = max(host.rests_until, now + seconds)
+        if host.queued:
+            host.queued = False
+            self._ready.remove(host)
         self._at(seconds, None, host)
         return resting
 
     def _count(self, host: _Host) -> None:
         host.failures += 1
-        enough = self._politeness.failures if host.answered else _AT_ONCE_UNKNOWN
-        if host.failures >= enough:
+        if host.failures >= self._chances(host):
             host.given_up = f"after {host.failures} failures in a row"
             host.rests_until = 0.0
 
