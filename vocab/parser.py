@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from vocab.clean import clean_caption
 from vocab.graph import SceneGraph
-from vocab.model import MODEL, DocReader, load_model
+from vocab.model import MODEL, DocReader, load_model, working_memory
 from vocab.rules import build_sentence, graph_of
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class RulesParser:
         """Yield one graph for each caption, in the captions' order, reading them as it goes."""
         source = iter(captions)
         while batch := [clean_caption(text) for text in islice(source, self._batch_size)]:
-            with self._nlp.memory_zone():
+            with working_memory(self._nlp):
                 graphs = [self._graph(doc) for doc in self._nlp.pipe(batch, batch_size=len(batch))]
             yield from graphs
 

@@ -48,7 +48,8 @@ class Sentence:
 
     def of(self, i: int, *deps: str) -> list[int]:
         """Return the dependents of token ``i`` that carry one of the labels."""
-        return [c for c in self.children[i] if self.deps[c] in deps]
+        below = self.children[i]
+        return [c for c in below if self.deps[c] in deps] if below else below
 
     def lemma(self, i: int) -> str:
         """Return the base form of token ``i``."""

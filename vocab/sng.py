@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Final
 
 from vocab.graph import Entity, Relation, SceneGraph, Tag
-from vocab.model import MODEL
+from vocab.model import MODEL, working_memory
 
 _DETERMINER: Final = "det"
 
@@ -31,7 +31,7 @@ class SngParser:
         """Yield one graph for each caption, in the captions' order, reading them as it goes."""
         source = iter(captions)
         while batch := list(islice(source, self._batch_size)):
-            with self._nlp.memory_zone():
+            with working_memory(self._nlp):
                 docs = self._nlp.pipe(batch, disable=["ner"])
                 graphs = [graph_of(self._backend.parse(doc)) for doc in docs]
             yield from graphs

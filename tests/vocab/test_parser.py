@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from vocab import model
 from vocab.graph import SceneGraph, Tag
 from vocab.parser import CaptionParser, load_parser
 
@@ -160,6 +161,18 @@ def test_neighbours_in_a_batch_change_nothing(parser: CaptionParser) -> None:
     assert all(next(parser.parse([caption])) == graph for caption, graph in together.items())
 
 
+def test_forgetting_words_changes_nothing(
+    parser: CaptionParser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captions = [f"{caption} near {i} zyx{i}q" for i, (caption, _) in enumerate(ACTIONS * 3)]
+    kept = list(parser.parse(captions))
+    monkeypatch.setattr(model, "KEPT_STRINGS", 0)
+    own = load_parser(batch_size=16)
+    assert list(own.parse(captions)) == kept
+    strings = own._nlp.vocab.strings  # type: ignore[attr-defined]
+    assert "zyx3q" not in strings
+
+
 def test_captions_are_read_as_they_are_needed(parser: CaptionParser) -> None:
     def endless() -> Iterator[str]:
         for i in itertools.count():
@@ -185,6 +198,6 @@ def test_tags_come_once_and_in_order(parser: CaptionParser) -> None:
 
 def test_the_version_names_rules_and_model(parser: CaptionParser) -> None:
     assert parser.name == "rules"
-    rules, _, model = parser.version.partition("/")
+    rules, _, trained = parser.version.partition("/")
     assert rules.startswith("rules-")
-    assert model.startswith("en_core_web_sm")
+    assert trained.startswith("en_core_web_sm")
