@@ -261,12 +261,24 @@ class _Finder:
 
         Neither hair nor clothing does anything: in "boy with red hair sitting" it is the boy.
         """
-        s = self.s
         if self.phrases[i].name in words("body") or self._is_clothing(i):
-            above = s.heads[s.heads[i]] if s.deps[i] == "pobj" else -1
-            if above in self.phrases and s.words[s.heads[i]] in ("with", "in"):
-                return [above]
+            owners = self._owners(i)
+            if owners:
+                return owners
         return [k for k in self._group(i) if k < v]
+
+    def _owners(self, i: int) -> list[int]:
+        """Return who has or wears phrase ``i``: "with red hair", "wearing sunglasses"."""
+        s = self.s
+        for _ in range(_DEPTH):
+            if s.deps[i] == "conj":
+                i = s.heads[i]
+        head = s.heads[i]
+        if s.deps[i] == "dobj":
+            return self._subjects(head)
+        if s.deps[i] == "pobj" and s.words[head] in ("with", "in"):
+            return [s.heads[head]] if s.heads[head] in self.phrases else []
+        return []
 
     def _objects(self, v: int) -> list[int]:
         s = self.s
@@ -274,7 +286,10 @@ class _Finder:
         head = s.heads[v]
         if found or s.deps[v] != "relcl" or head not in self.phrases or not s.of(v, "nsubj"):
             return found
-        if any(c > v and s.words[c] in _LEFT_BEHIND for c in s.children[v]):
+        said = {s.words[c] for c in s.children[v]}
+        if said & {"where", "when"} or any(
+            c > v and s.words[c] in _LEFT_BEHIND for c in s.children[v]
+        ):
             return []
         return [] if self._subjects(v) == [head] else [head]
 
