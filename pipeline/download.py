@@ -2,8 +2,8 @@
 
 A shard ``00007`` is four files, the last one written last:
 
-- ``00007.tar``: for each image that came, in the order of the keys, ``<key>.jpg``, ``<key>.txt``
-  (the first caption) and ``<key>.json`` (the row of the table);
+- ``00007.tar``: for each image that came, in the order of the keys, ``<key>.jpg``, ``<key>.json``
+  (the row of the table) and ``<key>.txt`` (the first caption);
 - ``00007.parquet``: a row for *every* URL, in the order of the keys. img2dataset's columns
   ``url, caption, key, status, error_message, width, height, original_width, original_height,
   sha256`` (of the bytes as they were sent), and ours: ``captions`` (all of them), ``source``,
@@ -12,9 +12,10 @@ A shard ``00007`` is four files, the last one written last:
   of ``pipeline.reasons.REASONS``; ``error_message`` is the reason and its detail (null on success);
 - ``bad/00007.jsonl``: the failures as every job writes them (``key, stage, reason, detail``);
 - ``00007_stats.json``: our fields (``rows_in``, ``rows``: successes, ``bad``: failures by reason,
-  ``files``, ``inputs``, ``counts``: ``bytes`` of the images as sent) and beside them img2dataset's
-  (``count, successes, failed_to_download, failed_to_resize, duration, start_time, end_time`` in
-  seconds, ``status_dict``: rows by reason, ``success`` among them).
+  ``files``, ``inputs``, ``counts``: ``bytes`` of the images as sent, and the two kinds of failure)
+  and beside them img2dataset's (``count, successes, failed_to_download, failed_to_resize``,
+  ``duration, start_time, end_time`` in seconds, ``status_dict``: rows by reason, ``success`` among
+  them).
 
 Only ``duration``, ``start_time`` and ``end_time`` differ between two runs that fetch the same.
 """
@@ -45,7 +46,13 @@ from pipeline.job import Job, Summary, finish, open_output, read_completed, read
 from pipeline.politeness import Politeness
 from pipeline.reasons import SUCCESS, is_transient
 from pipeline.records import PARQUET, ManifestRow, read_manifest, read_rows
-from pipeline.resized import ResizeSettings, Resizing, ShardWriter, img2dataset_version
+from pipeline.resized import (
+    DOWNLOAD_SCHEMA,
+    ResizeSettings,
+    Resizing,
+    ShardWriter,
+    img2dataset_version,
+)
 from pipeline.runner import EachShard, RunnerConfig, run_each_shard
 from pipeline.shard import ShardOutput, is_done, list_stems, read_stats
 from vocab.errors import InputError
@@ -230,10 +237,10 @@ def _resizing(settings: ResizeSettings) -> Resizing:
 
 def _finished(row: ManifestRow, outcome: Outcome, settings: ResizeSettings, shelf: Shelf) -> Done:
     """Resize what was fetched, and say in a row of the table how it went."""
-    table: dict[str, Any] = {
-        **dict.fromkeys(("width", "height", "original_width", "original_height", "sha256")),
+    # The order of the columns is that of the keys in the tar's JSON, also when rows are kept.
+    table: dict[str, Any] = dict.fromkeys(DOWNLOAD_SCHEMA.names) | {
         **{"url": row.image, "caption": row.captions[0], "key": row.key},
-        **{"captions": list(row.captions), "source": row.source, "bytes": None},
+        **{"captions": list(row.captions), "source": row.source},
     }
     if outcome.reason:
         return Done(_failed(table, "failed_to_download", outcome.reason, outcome.detail), _nothing)
