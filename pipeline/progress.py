@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from pipeline import storage
 
-_POLL_SECONDS = 0.5
 _LINE_SECONDS = 30.0
 _TICK_ROWS = 4096
 
@@ -33,6 +32,11 @@ def watch(directory: str, names: Sequence[str]) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+
+
+def poll_seconds(directory: str) -> float:
+    """Return how long to wait between two looks: listing an object store takes time and money."""
+    return 10.0 if storage.is_remote(directory) else 0.5
 
 
 def _done(directory: str, names: set[str]) -> int:
@@ -62,7 +66,7 @@ def _bar(directory: str, names: set[str], stop: threading.Event) -> None:
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(directory.rstrip("/").rsplit("/", 1)[-1], total=len(names))
-        while not stop.wait(_POLL_SECONDS):
+        while not stop.wait(poll_seconds(directory)):
             progress.update(task, completed=_done(directory, names))
         progress.update(task, completed=_done(directory, names))
 

@@ -6,12 +6,19 @@ import contextlib
 import io
 import logging
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    StandardOptions,
+    TestOptions,
+)
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
@@ -150,7 +157,9 @@ def run_pipeline(pipeline: beam.Pipeline) -> None:
     # Beam logs each failure with its traceback before it raises it: once is enough.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     try:
-        pipeline.run().wait_until_finish()
+        result = pipeline.run()
+        _say_where(pipeline, result)
+        result.wait_until_finish()
     except InputError as error:
         raise InputError(_STEP.sub("", str(error))) from error
     except Exception as error:
@@ -158,3 +167,15 @@ def run_pipeline(pipeline: beam.Pipeline) -> None:
         if found:
             raise InputError(_STEP.sub("", found[-1])) from error
         raise
+
+
+def _say_where(pipeline: beam.Pipeline, result: Any) -> None:
+    """Name the job that Dataflow runs: it has a page, and goes on when this process ends."""
+    options = pipeline.options
+    if type(pipeline.runner).__name__ != "DataflowRunner":
+        return
+    if options.view_as(TestOptions).dry_run:
+        raise InputError("--dry_run: the Dataflow job was built, and neither sent nor run")
+    cloud = options.view_as(GoogleCloudOptions)
+    page = f"https://console.cloud.google.com/dataflow/jobs/{cloud.region}/{result.job_id()}"
+    print(f"Dataflow job: {page}?project={cloud.project}", file=sys.stderr)  # noqa: T201

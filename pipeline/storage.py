@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import os
 import tempfile
@@ -40,18 +41,27 @@ def join(directory: str, *names: str) -> str:
 
 
 def _filesystem(uri: str) -> tuple[Any, str]:
-    from pyarrow import fs  # local paths never pay for this import
-
-    if uri.startswith("s3://"):
-        # An endpoint in the environment is how other stores than Amazon's speak S3.
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-        if endpoint:
-            scheme = endpoint.split("://", 1)[0]
-            return fs.S3FileSystem(endpoint_override=endpoint, scheme=scheme), uri[len("s3://") :]
+    """Return the store of a URI and the path within it."""
+    scheme, _, rest = uri.partition("://")
+    bucket, _, inner = rest.partition("/")
+    # An endpoint in the environment is how other stores than Amazon's speak S3.
+    named = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     try:
-        return fs.FileSystem.from_uri(uri)  # type: ignore[no-any-return]
+        filesystem, base = _store(f"{scheme}://{bucket}/", named if scheme == "s3" else None)
     except Exception as error:
         raise InputError(f"{uri}: cannot open this store: {error}") from error
+    return filesystem, f"{base.rstrip('/')}/{inner}"
+
+
+@functools.lru_cache(maxsize=16)
+def _store(root: str, endpoint: str | None) -> tuple[Any, str]:
+    """Open a store once a process: its connections, and its handshakes, serve all calls."""
+    from pyarrow import fs  # local paths never pay for this import
+
+    if endpoint:
+        scheme = endpoint.split("://", 1)[0]
+        return fs.S3FileSystem(endpoint_override=endpoint, scheme=scheme), root[len("s3://") :]
+    return fs.FileSystem.from_uri(root)  # type: ignore[no-any-return]
 
 
 def open_input(path: str) -> IO[bytes]:

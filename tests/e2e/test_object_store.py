@@ -30,7 +30,9 @@ def bucket() -> Iterator[str]:
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         import boto3
+        from moto.moto_api._internal import moto_api_backend
 
+        moto_api_backend.reset()  # servers in one process share what they store
         boto3.client("s3").create_bucket(Bucket="pairs")
         yield "s3://pairs"
     server.stop()
