@@ -11,6 +11,8 @@ from pipeline.connections import FetchError
 from pipeline.fetch import Fetcher, FetchSettings
 from pipeline.politeness import Politeness, Turns
 
+_AHEAD = 32  # images that wait to be resized
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -30,7 +32,7 @@ def crawl(
     Closing the iterator early ends the threads with the fetches they are at.
     """
     turns = Turns(urls, politeness)
-    outcomes: queue.Queue[Outcome | Exception] = queue.Queue(maxsize=threads)
+    outcomes: queue.Queue[Outcome | Exception] = queue.Queue(maxsize=_AHEAD)
     with Fetcher(settings, hosts=threads, per_host=politeness.per_host) as fetcher:
         workers = [
             threading.Thread(target=_work, args=(turns, fetcher, urls, outcomes), daemon=True)

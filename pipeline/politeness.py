@@ -121,7 +121,10 @@ class Turns:
         return FetchError("host_given_up", task.host.given_up)
 
     def done(self, task: Task, failure: FetchError | None) -> bool:
-        """Take note of how a try went; return whether that is the last word on the row."""
+        """Take note of how a try went; return whether that is the last word on the row.
+
+        The thread that calls this is expected to call :meth:`take` next: it wakes no other one.
+        """
         with self._changed:
             task.host.active -= 1
             again = self._judge(task, failure)
@@ -142,6 +145,8 @@ class Turns:
         host.active += 1
         task = host.waiting.popleft()
         self._offer(host)
+        if self._ready:
+            self._changed.notify()  # one thread is enough: it calls the next
         return task
 
     def _offer(self, host: _Host) -> None:
@@ -150,7 +155,6 @@ class Turns:
         if host.waiting and free and not host.queued and host.rests_until <= self._clock():
             host.queued = True
             self._ready.append(host)
-            self._changed.notify()
 
     def _at_once(self, host: _Host) -> int:
         """Return how many requests a host may have now: when it fails, no more than it may fail."""
@@ -209,6 +213,7 @@ class Turns:
     def _at(self, seconds: float, task: Task | None, host: _Host) -> None:
         due = self._clock() + seconds
         heapq.heappush(self._later, (due, next(self._numbers), task, host))
+        self._changed.notify()  # that somebody wakes up in time
 
     def _wake(self) -> float | None:
         """Bring back what is due; return the seconds until the next is, ``None`` for never."""

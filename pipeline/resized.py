@@ -23,6 +23,9 @@ from pipeline.records import PARQUET
 from pipeline.shard import ShardOutput
 from vocab.errors import InputError
 
+# Read when img2dataset is imported: albumentations would ask the network for a newer version.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
 RESIZE_MODES: Final = ("no", "keep_ratio", "center_crop", "border", "keep_ratio_largest")
 OPTIONS: Final = (
     *("resize_only_if_bigger", "upscale_interpolation", "downscale_interpolation"),
@@ -117,7 +120,6 @@ class Resizing:
     """
 
     def __init__(self, settings: ResizeSettings) -> None:
-        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network
         from img2dataset.resizer import Resizer
 
         self._max_pixels = settings.max_pixels

@@ -35,13 +35,13 @@ def download(
     max_pixels: Annotated[
         int, typer.Option(min=1, help="Larger images are never decoded.")
     ] = 64_000_000,
-    max_bytes: Annotated[int, typer.Option(min=1, help="Of one image, as sent.")] = 64 << 20,
+    max_bytes: Annotated[int, typer.Option(min=1, help="Of one image, as sent.")] = 32 << 20,
     option: Annotated[
         list[str] | None, typer.Option(help="NAME=VALUE for img2dataset's resizer, repeatable.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Fetches at once, a worker.")] = 128,
     per_host: Annotated[int, typer.Option(min=1, help="Fetches at once from one host.")] = 4,
-    timeout: Annotated[float, typer.Option(help="Seconds without an answer; 3 times in all.")] = 10,
+    timeout: Annotated[float, typer.Option(help="Seconds without a sign; 6 times that in all.")] = 5,
     retries: Annotated[int, typer.Option(min=0, help="More tries of what fails quickly.")] = 1,
     user_agent: Annotated[str | None, typer.Option(help="Says who asks.")] = None,
     ignore_opt_out: Annotated[
