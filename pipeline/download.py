@@ -17,7 +17,8 @@ A shard ``00007`` is four files, the last one written last:
   ``duration, start_time, end_time`` in seconds, ``status_dict``: rows by reason, ``success`` among
   them).
 
-Only ``duration``, ``start_time`` and ``end_time`` differ between two runs that fetch the same.
+Only ``duration``, ``start_time`` and ``end_time`` differ between two runs that fetch the same, and
+``download_report.html``, which shows them.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from apache_beam.metrics import Metrics
 from pipeline import storage
 from pipeline.crawl import Outcome, crawl
 from pipeline.download_progress import LiveCounts, watch_download
+from pipeline.download_report import write_report
 from pipeline.fetch import FetchSettings
 from pipeline.image_sources import TAR, FolderImages, TarImages
 from pipeline.images import BadImageError
@@ -58,6 +60,7 @@ from pipeline.shard import ShardOutput, is_done, list_stems, read_stats
 from vocab.errors import InputError
 
 COMMAND: Final = "download"
+REPORT: Final = "download_report.html"
 _MESSAGE_LIMIT = 250
 _ONE_SHARD = threading.Lock()
 
@@ -116,6 +119,8 @@ def download(config: DownloadConfig) -> Summary:
         missing = {stem: rows for stem in stems if (rows := make.rows_to_fetch(stem))}
         progress = watch_download(config.output, missing)
         run_each_shard(make, list(missing), runner=config.runner, progress=progress)
+        if missing and list_stems(config.output):  # also where too many failed: it says why
+            write_report(config.output, storage.join(config.output, REPORT))
         return finish(job, stems)
 
 

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from pipeline import storage
+from pipeline.progress import poll_seconds
 from pipeline.reasons import SUCCESS
 from pipeline.shard import STATS
 
 _LIVE = ".live"
 _LIVE_SECONDS = 1.0
-_POLL_SECONDS = 0.5
-_LINES_SECONDS = 2.0
 
 
 class Tally(NamedTuple):
@@ -82,6 +81,7 @@ class Meter:
 
     def __init__(self, directory: str, rows: Mapping[str, int]) -> None:
         self._directory, self._rows = directory, rows
+        self.poll_seconds = poll_seconds(directory)
         self._before = {stem: self._stats(stem) for stem in rows}
         self.finished: dict[str, dict[str, Any]] = {}
 
@@ -171,7 +171,7 @@ def _bar(meter: Meter, total: int, stop: threading.Event, stderr: IO[str]) -> No
         task = progress.add_task("", total=total)
         ended = False
         while not ended:
-            ended = stop.wait(_POLL_SECONDS)
+            ended = stop.wait(meter.poll_seconds)
             meter.finish()
             done = meter.total()
             text = done.describe(time.monotonic() - begin)
@@ -181,7 +181,7 @@ def _bar(meter: Meter, total: int, stop: threading.Event, stderr: IO[str]) -> No
 def _lines(meter: Meter, total: int, stop: threading.Event, stderr: IO[str]) -> None:
     begin, ended, shards = time.monotonic(), False, 0
     while not ended:
-        ended = stop.wait(_LINES_SECONDS)
+        ended = stop.wait(meter.poll_seconds)
         for stem in meter.finish():
             shards += 1
             done, whole = meter.of(stem), meter.total()

@@ -41,7 +41,7 @@ def download(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Fetches at once, a worker.")] = 128,
     per_host: Annotated[int, typer.Option(min=1, help="Fetches at once from one host.")] = 4,
-    timeout: Annotated[float, typer.Option(help="Seconds without a sign; 6 times that in all.")] = 5,
+    timeout: Annotated[float, typer.Option(help="Seconds without a sign; 6 times in all.")] = 5,
     retries: Annotated[int, typer.Option(min=0, help="More tries of what fails quickly.")] = 1,
     user_agent: Annotated[str | None, typer.Option(help="Says who asks.")] = None,
     ignore_opt_out: Annotated[
@@ -109,6 +109,8 @@ def _option(text: str) -> tuple[str, Any]:
 
 
 def _say_done(output: str, summary: Summary) -> None:
+    from pipeline.download import REPORT
+
     rows = max(summary.rows_in, 1)
     results = [("success", summary.rows), *summary.bad.most_common()]
     table(
@@ -117,4 +119,4 @@ def _say_done(output: str, summary: Summary) -> None:
         title=f"{output}: {summary.rows_in:,} images in {summary.shards:,} shards",
     )
     megabytes = summary.counts["bytes"] / 1e6
-    typer.echo(f"{output}: {summary.rows:,} images, {megabytes:,.1f} MB as sent")
+    typer.echo(f"{output}: {summary.rows:,} images, {megabytes:,.1f} MB as sent; {REPORT}")
