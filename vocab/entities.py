@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from vocab.lemma import noun_lemma
+from vocab.lemma import is_irregular_plural, noun_lemma
 from vocab.lexicons import words
 from vocab.repair import PARTS
 from vocab.sentence import Sentence
@@ -114,8 +114,9 @@ def _whole(s: Sentence, i: int) -> int | None:
 def _name(s: Sentence, i: int) -> str:
     parts = [c for c in _compounds(s, i) if not _is_attribute(s, c)]
     names = [s.words[c] for c in parts[1 - MAX_NAME_WORDS :]]
-    own = noun_lemma(s.words[i]) if s.tags[i] in ("NNS", "NNPS") else s.words[i]
-    return " ".join([*names, own])
+    # The tagger often takes "geese" or "fishermen" for singulars; such forms are never that.
+    plural = s.tags[i] in ("NNS", "NNPS") or is_irregular_plural(s.words[i])
+    return " ".join([*names, noun_lemma(s.words[i]) if plural else s.words[i]])
 
 
 def _compounds(s: Sentence, i: int) -> list[int]:

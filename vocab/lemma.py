@@ -45,13 +45,20 @@ def noun_lemma(word: str) -> str:
     irregular = mapping("irregular_nouns").get(word)
     if irregular:
         return irregular
-    if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "'s", "us", "is")):
-        return word
     if word in words("not_plural"):
         return word
-    if word.endswith(("men", "women")):
+    if word.endswith("men"):
         return word[:-2] + "an"
+    if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "'s", "us", "is")):
+        return word
     return _singular(word)
+
+
+def is_irregular_plural(word: str) -> bool:
+    """Tell whether a noun is plural by its form alone, whatever its tag ("geese", "firemen")."""
+    if word in words("not_plural"):
+        return False
+    return word in mapping("irregular_nouns") or word.endswith("men")
 
 
 def _singular(word: str) -> str:

@@ -49,3 +49,11 @@ def test_base_forms_are_their_own(verb: str) -> None:
 def test_any_text_has_a_base_form(word: str) -> None:
     assert verb_lemma(word)
     assert noun_lemma(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "singular"),
+    [("fishermen", "fisherman"), ("workmen", "workman"), ("specimen", "specimen"), ("men", "man")],
+)
+def test_nouns_in_men(word: str, singular: str) -> None:
+    assert noun_lemma(word) == singular

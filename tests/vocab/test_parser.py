@@ -201,3 +201,11 @@ def test_the_version_names_rules_and_model(parser: CaptionParser) -> None:
     rules, _, trained = parser.version.partition("/")
     assert rules.startswith("rules-")
     assert trained.startswith("en_core_web_sm")
+
+
+def test_place_names_stay_whole_and_plurals_of_their_own_form_become_singular(
+    parser: CaptionParser,
+) -> None:
+    (graph,) = parser.parse(["three geese and two fishermen in New Mexico with a wine glass"])
+    assert tags_of(graph, "object") == ["goose", "fisherman", "new mexico", "wine glass"]
+    assert tags_of(graph, "attribute") == ["three", "two"]
