@@ -68,6 +68,7 @@ def render(title: str, numbers: Numbers) -> str:
     """Return the page."""
     name = escape(title)
     hosts = shares(numbers.outcomes, "host")
+    named = sum(bool(share.name) for share in hosts)
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -78,7 +79,7 @@ def render(title: str, numbers: Numbers) -> str:
 <style>{_STYLE}</style>
 <header>
 <h1>{name}</h1>
-{_totals(numbers, len(hosts))}
+{_totals(numbers, named)}
 </header>
 <main>
 <section><h2>What came</h2>
@@ -86,8 +87,8 @@ def render(title: str, numbers: Numbers) -> str:
 <div class="charts wide">{_sources(numbers)}{_reasons(numbers)}</div>
 </section>
 <section><h2>Hosts</h2>
-<p class="note">Those with the most failures, up to {_HOSTS} of {len(hosts):,}: images of URLs, and
-what failed most.</p>
+<p class="note">Those with the most failures, up to {_HOSTS} of {named:,}: images of URLs, and what
+failed most.</p>
 <div class="charts">{_hosts(hosts)}</div>
 </section>
 <section><h2>Sizes</h2>
@@ -133,7 +134,8 @@ def _sources(numbers: Numbers) -> str:
 
 
 def _hosts(found: Sequence[Share]) -> str:
-    return _figure(_GOOD, "", (_share_row(share, share.main_reason) for share in found[:_HOSTS]))
+    failing = [share for share in found if share.failures][:_HOSTS]
+    return _figure(_GOOD, "", (_share_row(share, share.main_reason) for share in failing))
 
 
 def _share_row(share: Share, note: str) -> str:
@@ -217,7 +219,7 @@ def _columns(
     highest: float = 0.0,
 ) -> str:
     """Draw columns; ``marks`` stand below them, ``names`` and ``figures`` show under a pointer."""
-    top, step = highest or max(values) or 1, _WIDTH / len(values)
+    top, step = highest or max(values) or 1, _WIDTH / max(len(values), len(BYTE_EDGES))
     bars = "".join(
         f'<rect x="{step * (n + 0.1):.1f}" width="{step * 0.8:.1f}" '
         f'y="{_HEIGHT * (1 - value / top):.1f}" height="{_HEIGHT * value / top:.1f}">'
