@@ -119,8 +119,9 @@ def download(config: DownloadConfig) -> Summary:
         missing = {stem: rows for stem in stems if (rows := make.rows_to_fetch(stem))}
         progress = watch_download(config.output, missing)
         run_each_shard(make, list(missing), runner=config.runner, progress=progress)
-        if missing and list_stems(config.output):  # also where too many failed: it says why
-            write_report(config.output, storage.join(config.output, REPORT))
+        report = storage.join(config.output, REPORT)
+        if list_stems(config.output) and (missing or storage.size(report) is None):
+            write_report(config.output, report)  # also where too many failed: it says why
         return finish(job, stems)
 
 

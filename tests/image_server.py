@@ -2,8 +2,8 @@
 
     python -m tests.image_server --folder IMAGES --port-file FILE
 
-serves a folder under ``/files/<name>`` as well, for tests and benchmarks that want the server in a
-process of its own.
+serves a folder under ``/files/<name>`` as well, for benchmarks that want a process of its own,
+until its standard input ends; with ``--hosts N`` on N ports, which are hosts of their own.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import gzip
 import socket
 import ssl
 import struct
+import sys
 import threading
 import time
 import zlib
@@ -338,10 +339,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--port-file", type=Path, required=True)
+    parser.add_argument("--hosts", type=int, default=1)
     flags = parser.parse_args()
-    with serving(ImageServer(folder=flags.folder)) as server:
-        flags.port_file.write_text(str(server.server_address[1]))
-        input()
+    with contextlib.ExitStack() as stack:
+        first = ImageServer(folder=flags.folder)
+        servers = [first, *(ImageServer() for _ in range(flags.hosts - 1))]
+        for server in servers:
+            server.files = first.files
+            stack.enter_context(serving(server))
+        flags.port_file.write_text(" ".join(str(s.server_address[1]) for s in servers))
+        sys.stdin.read()
 
 
 if __name__ == "__main__":

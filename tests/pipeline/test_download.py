@@ -199,6 +199,15 @@ def test_a_rerun_asks_for_nothing(tmp_path: Path) -> None:
         assert server.requests.total() == 10
 
 
+def test_a_run_that_ended_before_its_report_gets_it(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(picture())
+    manifest(tmp_path, ["a.jpg"])
+    download(configured(tmp_path, image_root=str(tmp_path)))
+    (tmp_path / "images" / module.REPORT).unlink()
+    download(configured(tmp_path, image_root=str(tmp_path)))
+    assert (tmp_path / "images" / module.REPORT).exists()
+
+
 def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
     with serving(ImageServer()) as server:
         paths = [p for p in EXPECTED if not p.startswith(("busy", "recovers"))]
