@@ -95,7 +95,7 @@ class Comparison:
     def __init__(self, urls: Sequence[str], folder: Path, shard_rows: int) -> None:
         self._folder, self._shard_rows = folder, shard_rows
         rows = [(url, [f"caption {number}"]) for number, url in enumerate(urls)]
-        self.manifest = folder / "manifest"
+        self.manifest = self._fresh("manifest")
         write_manifest(self.manifest, rows, source="bench", shard_rows=shard_rows)
         self._table = folder / "urls.parquet"
         captions = [captions[0] for _, captions in rows]

@@ -39,7 +39,7 @@ class FetchSettings:
     without a byte of the body; six times as many for all of it, redirects included.
     """
 
-    timeout: float = 5.0
+    timeout: float = 4.0
     max_bytes: int = 32 << 20
     max_redirects: int = 5
     user_agent: str = USER_AGENT

@@ -41,7 +41,7 @@ def download(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Fetches at once, a worker.")] = 128,
     per_host: Annotated[int, typer.Option(min=1, help="Fetches at once from one host.")] = 4,
-    timeout: Annotated[float, typer.Option(help="Seconds without a sign; 6 times in all.")] = 5,
+    timeout: Annotated[float, typer.Option(help="Seconds without a sign; 6 times in all.")] = 4,
     retries: Annotated[int, typer.Option(min=0, help="More tries of what fails quickly.")] = 1,
     user_agent: Annotated[str | None, typer.Option(help="Says who asks.")] = None,
     ignore_opt_out: Annotated[
