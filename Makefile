@@ -2,7 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+    -c constraints.txt -c constraints-cloud.txt
+INSTALLED := $(VENV)/installed
+TOOLS := $(VENV)/installed-tools
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-all lint bench clean
@@ -10,28 +13,34 @@ STAMP := $(VENV)/installed
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
-$(STAMP): setup.cfg pyproject.toml constraints.txt
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt constraints-cloud.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(PIP) -e .
 	touch $@
 
-install: $(STAMP) ## create .venv and install the project with its development tools
+# What the tests need beyond the project itself, the extras that they exercise included.
+$(TOOLS): $(INSTALLED)
+	$(PIP) -e '.[dev,download,gcp]'
+	touch $@
 
-demo: $(STAMP) ## captions to tags to labelled shards on drawn scenes, no network, about a minute
+install: $(TOOLS) ## create .venv and install the project with its development tools
+
+demo: $(INSTALLED) ## captions to tags to labelled shards, afresh, on drawn scenes; no network, a minute
+	rm -rf demo
 	$(BIN)/tag2text demo --output demo
 
-test: $(STAMP) lint ## lint, types and every test that is not slow
+test: $(TOOLS) lint ## lint, types and every test that is not slow
 	$(BIN)/python -m pytest -m 'not slow' -n 2
 
-test-all: $(STAMP) lint ## the slow tests too
+test-all: $(TOOLS) lint ## the slow tests too
 	$(BIN)/python -m pytest -n 2
 
-lint: $(STAMP) ## ruff and mypy
+lint: $(TOOLS) ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(STAMP) ## measure against the peers (needs the real captions; DATA=directory)
+bench: $(TOOLS) ## measure against the peers (needs the real captions; DATA=directory)
 	$(BIN)/python -m benchmarks.run $(if $(DATA),--data $(DATA))
 
 clean: ## remove what the demo, the benchmarks and the tools made
