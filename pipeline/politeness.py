@@ -187,7 +187,7 @@ class Turns:
         if failure.reason not in _MAY_ASK or not seconds:
             return False
         if seconds > self._politeness.max_wait:
-            host.given_up = "it asked for a longer rest than is waited for"
+            _give_up(host, "it asked for a longer rest than is waited for")
             return True
         resting = host.rests_until > now
         host.rests_until = max(host.rests_until, now + seconds)
@@ -200,8 +200,7 @@ class Turns:
     def _count(self, host: _Host) -> None:
         host.failures += 1
         if host.failures >= self._chances(host):
-            host.given_up = f"after {host.failures} failures in a row"
-            host.rests_until = 0.0
+            _give_up(host, f"after {host.failures} failures in a row")
 
     def _try_again(self, task: Task, reason: str) -> bool:
         if reason == "timeout":  # it has had all its time
@@ -235,6 +234,10 @@ def host_of(url: str) -> str:
         return urllib.parse.urlsplit(url.strip()).netloc.rpartition("@")[2].lower()
     except ValueError:
         return ""
+
+
+def _give_up(host: _Host, why: str) -> None:
+    host.given_up, host.rests_until = why, 0.0  # its rows need not wait for their refusal
 
 
 def _speaks_of_host(reason: str) -> bool:
