@@ -15,7 +15,7 @@ from pipeline.job import Job, Summary, finish, open_output, read_completed, read
 from pipeline.records import MINED_SCHEMA, PARQUET, ManifestRow, RowWriter, read_manifest
 from pipeline.runner import EachShard, RunnerConfig, run_each_shard
 from pipeline.shard import ShardOutput, is_done, list_stems, read_stats
-from vocab.clean import looks_english
+from vocab.clean import clean_caption, looks_english
 from vocab.errors import InputError
 from vocab.graph import SceneGraph
 from vocab.parser import CaptionParser, load_parser
@@ -132,9 +132,10 @@ def _usable_captions(
 
 def refuse(caption: str) -> str | None:
     """Return why a caption cannot be mined, ``None`` when it can."""
-    if not any(map(str.isalpha, caption)):
+    text = clean_caption(caption)  # markup is no language
+    if not any(map(str.isalpha, text)):
         return "no_words"
-    return None if looks_english(caption) else "not_english"
+    return None if looks_english(text) else "not_english"
 
 
 def mined_row(row: ManifestRow, index: int, graph: SceneGraph) -> dict[str, Any]:

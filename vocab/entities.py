@@ -47,7 +47,10 @@ class Phrase:
 def kind_of(name: str) -> str:
     """Return ``scene`` for a place ("living room", "city street"), else ``object``."""
     scenes = words("scenes")
-    return "scene" if name in scenes or name.rpartition(" ")[2] in scenes else "object"
+    if name in scenes:
+        return "scene"
+    place = name.rpartition(" ")[2] in scenes and name not in words("no_scenes")
+    return "scene" if place else "object"
 
 
 def find_phrases(s: Sentence) -> dict[int, Phrase]:

@@ -48,9 +48,12 @@ def _match(tokens: list[str], start: int) -> Span | None:
         if text in prepositions:
             return Span(start, end, prepositions[text], "IN")
         if end > start + 1:
-            name = " ".join([*tokens[start : end - 1], noun_lemma(tokens[end - 1])])
-            if name in nouns:
-                return Span(start, end, name, "NN" if name == text else "NNS")
+            first, last = tokens[start : end - 1], tokens[end - 1]
+            # "glasses" are eyeglasses by themselves, and several of them in "wine glasses".
+            for singular in (noun_lemma(last), last.removesuffix("es")):
+                name = " ".join([*first, singular])
+                if name in nouns:
+                    return Span(start, end, name, "NN" if name == text else "NNS")
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from vocab.entities import Phrase, find_phrases, kind_of
 from vocab.graph import Entity, Relation, SceneGraph, Tag
@@ -11,6 +12,9 @@ from vocab.multiwords import join_multiwords
 from vocab.relations import Link, find_links
 from vocab.repair import repair_modifiers, repair_prepositions, repair_tags
 from vocab.sentence import Sentence
+
+# Debris of markup, prices and file names: a tag with one of these is no word of anybody's.
+_NO_WORD: Final = frozenset("()[]{}<>!?/\\:;|*#=+@\"~^`$%_,")
 
 
 def build_sentence(
@@ -56,13 +60,14 @@ def _tags(s: Sentence, phrases: list[Phrase], links: list[Link]) -> tuple[Tag, .
     for phrase in phrases:
         placed.append((phrase.token, Tag(kind_of(phrase.name), phrase.name)))
         for modifier in phrase.modifiers:
-            if not modifier.endswith(" of"):
-                tag = Tag("attribute", modifier.rpartition(" ")[2])
-                placed.append((phrase.token - 0.5, tag))
+            word = modifier.rpartition(" ")[2]
+            if word != "of" and word not in words("no_attributes"):
+                placed.append((phrase.token - 0.5, Tag("attribute", word)))
     for link in links:
         if link.verb is not None and (action := _action(s, link)):
             placed.append((link.verb, Tag("action", action)))
-    return tuple(dict.fromkeys(tag for _, tag in sorted(placed, key=lambda item: item[0])))
+    ordered = (tag for _, tag in sorted(placed, key=lambda item: item[0]))
+    return tuple(dict.fromkeys(tag for tag in ordered if _NO_WORD.isdisjoint(tag.tag)))
 
 
 def _action(s: Sentence, link: Link) -> str:

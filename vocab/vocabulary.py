@@ -227,6 +227,7 @@ def _forms(tag: Tag) -> Iterator[Tag]:
     if kind == "action":
         verb, space, rest = text.partition(" ")
         yield Tag(kind, verb_lemma(verb) + space + rest)
+        yield Tag(kind, verb_lemma(verb))  # who sits in something sits
 
 
 def _noun_forms(text: str) -> Iterator[str]:
