@@ -19,11 +19,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.job import Job, Summary, finish, open_output, read_completed, read_info
+from pipeline.job import Job, Summary, begin_work, finish, open_output, read_completed, read_info
 from pipeline.records import PARQUET
 from pipeline.runner import RunnerConfig, new_pipeline, run_pipeline
 from pipeline.shard import ShardOutput, is_done, list_stems
-from vocab.candidates import Candidate, format_candidates, select
+from vocab.candidates import (
+    Candidate,
+    format_candidates,
+    refuse_unknown_weights,
+    select,
+)
 from vocab.errors import InputError
 from vocab.graph import Tag
 
@@ -70,6 +75,7 @@ def count(config: CountConfig) -> Summary:
         InputError: a directory is not finished, or two hold the same source.
     """
     directories = _by_source(config.mined)
+    refuse_unknown_weights(config.selection.weights, directories)
     inputs = {name: read_completed(path, "mine").digest for name, path in directories.items()}
     job = Job(
         command="count",
@@ -103,6 +109,7 @@ def _run(config: CountConfig, directories: dict[str, str], inputs: dict[str, str
         for stem in list_stems(path)
     ]
     pipeline = new_pipeline(config.runner)
+    begin_work(config.output)
     write = WriteCounts(config.output, config.selection, inputs)
     _ = (
         pipeline
@@ -117,8 +124,11 @@ def _run(config: CountConfig, directories: dict[str, str], inputs: dict[str, str
 
 def count_shard(source: str, path: str) -> bytes:
     """Return the counts of one mined shard as an Arrow IPC table (``COUNTS_SCHEMA``)."""
-    with storage.open_input(path) as stream:
-        mined = pq.read_table(stream, columns=["key", "tags"])
+    try:
+        with storage.open_input(path) as stream:
+            mined = pq.read_table(stream, columns=["key", "tags"])
+    except (FileNotFoundError, pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        raise InputError(f"{path}: not a mined shard ({error}); run its mine again") from error
     return to_ipc(count_table(mined, source))
 
 
@@ -196,7 +206,10 @@ class WriteCounts(beam.DoFn):
         """Write both files, then the stats that say so."""
         counts = from_ipc(element).sort_by([(name, "ascending") for name in _KEYS])
         candidates = select_candidates(counts, self.selection)
-        with ShardOutput(self.output, STEM, "count", self.inputs) as output:
+        with (
+            storage.disk_errors(storage.join(self.output, STEM)),
+            ShardOutput(self.output, STEM, "count", self.inputs) as output,
+        ):
             pq.write_table(counts, output.file(PARQUET), compression="zstd")
             text = format_candidates(candidates)
             output.named(CANDIDATES).write_bytes(text.encode())

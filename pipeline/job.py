@@ -93,13 +93,18 @@ def open_output(job: Job) -> Iterator[None]:
         _clear_temporary(job.output)
 
 
+def begin_work(directory: str) -> None:
+    """Take back ``COMPLETED`` before the first file changes."""
+    storage.remove(storage.join(directory, COMPLETED))
+
+
 def finish(job: Job, stems: Iterable[str]) -> Summary:
     """Add up the stats, refuse too many bad rows, and write ``COMPLETED``.
 
     Raises:
         InputError: a shard is missing, or more than ``max_bad_ratio`` of the rows were bad.
     """
-    stems = list(stems)
+    stems = sorted(stems)
     _refuse_missing(job.output, stems)
     summary = summarise(job.output, stems)
     _refuse_bad(job, summary)
@@ -162,6 +167,11 @@ def read_completed(directory: str, command: str) -> Summary:
         raise InputError(
             f"{directory}: not finished; run its `tag2text {command}` again to complete it"
         ) from None
+    if summarise(directory, list_stems(directory)).digest != loaded.get("digest"):
+        raise InputError(
+            f"{directory}: its shards are not those that it was finished with; "
+            f"run its `tag2text {command}` again"
+        )
     loaded["bad"], loaded["counts"] = Counter(loaded["bad"]), Counter(loaded["counts"])
     return Summary(**loaded)
 
@@ -233,12 +243,16 @@ def _now() -> str:
 
 
 def _agree_with_info(job: Job) -> None:
-    """Write ``info.json``, or compare with the one that is there."""
+    """Write ``info.json``, or compare with the one that finished shards were made by."""
     path, new = storage.join(job.output, INFO), job.info()
-    if storage.size(path) is None:
-        storage.write_bytes(path, dumps(new))
+    if storage.size(path) is None or not list_stems(job.output):
+        storage.update_bytes(path, dumps(new))
         return
     old = read_info(job.output)
+    if old.get("command") != job.command:
+        raise InputError(
+            f"{job.output}: made by `tag2text {old.get('command')}`; give another --output"
+        )
     changed = _differences(old, json.loads(dumps(new)))
     if changed:
         raise InputError(

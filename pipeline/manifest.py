@@ -145,6 +145,7 @@ def _make_shard(
     if is_done(config.output, stem, inputs):
         deque(rows, maxlen=0)
         return stem
+    job.begin_work(config.output)
     with (
         storage.disk_errors(storage.join(config.output, stem)),
         ShardOutput(config.output, stem, COMMAND, inputs) as output,

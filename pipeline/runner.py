@@ -23,10 +23,10 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from pipeline import storage, worker
-from pipeline.job import FAILED
+from pipeline.job import FAILED, begin_work
 from pipeline.progress import watch
 from pipeline.shard import STATS
-from vocab.errors import InputError
+from vocab.errors import InputError, StoppedError
 
 _REFUSED: Final = {
     "daskrunner": "it writes empty files without an error",
@@ -79,6 +79,7 @@ def new_pipeline(config: RunnerConfig) -> beam.Pipeline:
 
 def _known_options(flags: Sequence[str]) -> PipelineOptions:
     """Refuse what Beam would drop with a warning that nobody reads."""
+    _refuse_words(flags)
     logging.getLogger("apache_beam.options").setLevel(logging.ERROR)  # we say it better below
     options = PipelineOptions(list(flags))
     complaint = io.StringIO()
@@ -94,6 +95,15 @@ def _known_options(flags: Sequence[str]) -> PipelineOptions:
         name = unknown[0].replace("_", "-")
         raise InputError(f"--{name}: Beam has no such flag (those after `--` go to Beam)")
     return options
+
+
+def _refuse_words(flags: Sequence[str]) -> None:
+    """Refuse a word that is no flag and no flag's value: a mistyped command, not an option."""
+    before = ""
+    for flag in flags:
+        if not flag.startswith("-") and (not before.startswith("--") or "=" in before):
+            raise InputError(f"{flag}: a stray word; give every value its flag")
+        before = flag
 
 
 class EachShard(beam.DoFn):
@@ -138,6 +148,7 @@ def run_each_shard(
     pipeline = new_pipeline(runner)
     if not stems:
         return
+    begin_work(make.output)
     _ = (
         pipeline
         | "Shards" >> beam.Create(list(stems))
@@ -162,7 +173,11 @@ def run_pipeline(pipeline: beam.Pipeline) -> None:
         result.wait_until_finish()
     except InputError as error:
         raise InputError(_STEP.sub("", str(error))) from error
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
+        if "KeyboardInterrupt" in repr(error):  # Beam wraps it where it runs in this process
+            raise StoppedError(
+                "stopped; run the same command again to go on where it was"
+            ) from None
         found = _MESSAGE.findall(str(error))
         if found:
             raise InputError(_STEP.sub("", found[-1])) from error

@@ -11,7 +11,7 @@ from typing import Final
 
 from pipeline import storage
 from pipeline.card import dataset_card
-from pipeline.image_sources import TAR, ImageReader, open_images
+from pipeline.image_sources import TAR, ImageReader, folder_fingerprint, open_images
 from pipeline.images import BadImageError, EncodedImage, ImageSettings, prepare
 from pipeline.job import Job, Summary, finish, open_output, read_completed, read_info, summarise
 from pipeline.labelled import (
@@ -26,9 +26,9 @@ from pipeline.labelled import (
     load_vocabulary,
     read_captioned,
 )
-from pipeline.records import PARQUET, RowWriter
+from pipeline.records import PARQUET, RowWriter, read_rows
 from pipeline.runner import EachShard, RunnerConfig, run_each_shard
-from pipeline.shard import ShardOutput, dumps, is_done, list_stems, read_stats, shard_name
+from pipeline.shard import STATS, ShardOutput, dumps, is_done, list_stems, read_stats, shard_name
 from pipeline.tar import SampleTar
 from vocab.errors import InputError
 from vocab.vocabulary import Vocabulary
@@ -87,10 +87,26 @@ def write_shards(config: ShardsConfig) -> Summary:
     with open_output(job):
         _keep_vocabulary(config)
         stems = [labelled_stem(source, stem) for stem in list_stems(config.mined)]
-        missing = [s for s in stems if not is_done(config.output, s, make.inputs(s))]
+        missing = [s for s in stems if not make.is_done(s)]
         run_each_shard(make, missing, runner=config.runner)
         _describe(config.output, source, vocabulary, stems)
         return finish(job, stems)
+
+
+def download_fingerprint(images: str, stem: str) -> str:
+    """Return the digest of a downloaded shard's table, from its stats where they are ours.
+
+    Empty where there is no such shard: making the labelled one says what is missing.
+    """
+    name = stem + PARQUET
+    try:
+        stats = read_stats(images, stem)
+    except InputError:  # img2dataset's own stats, which hold no digest
+        stats = None
+    if stats is not None and name in stats.files:
+        return str(stats.files[name]["sha256"])
+    table = storage.join(images, name)
+    return storage.sha256(table) if storage.size(table) is not None else ""
 
 
 def labelled_stem(source: str, stem: str) -> str:
@@ -113,18 +129,27 @@ class LabelShard(EachShard):
         """Load the vocabulary, once a process, before the first shard."""
         load_vocabulary(self.config.vocabulary)
 
+    def is_done(self, stem: str) -> bool:
+        """Say whether ``stem`` is there, made of what it would be made of now."""
+        # The inputs of a shard that was never made need no look at its images.
+        made = storage.size(storage.join(self.output, stem + STATS)) is not None
+        return made and is_done(self.output, stem, self.inputs(stem))
+
     def inputs(self, stem: str) -> dict[str, str]:
-        """Return the digests of what ``stem`` is made from; a folder of images has none."""
-        mined, images = mined_stem(stem), self.config.images
+        """Return the digests of what ``stem`` is made from."""
+        mined = mined_stem(stem)
         stats = read_stats(self.config.mined, mined)
         if stats is None:
             raise InputError(f"{self.config.mined}: shard {mined} is not finished; run mine again")
-        inputs = {"mined": stats.files[mined + PARQUET]["sha256"]}
-        if images is not None:
-            table = storage.join(images, mined + PARQUET)
-            if storage.size(table) is not None:  # else making the shard says what is missing
-                inputs["images"] = storage.sha256(table)
-        return inputs
+        table = stats.files[mined + PARQUET]["sha256"]
+        return {"mined": table, "images": self._images_digest(mined)}
+
+    def _images_digest(self, mined: str) -> str:
+        root, images = self.config.image_root, self.config.images
+        if root is not None:
+            rows = read_rows(storage.join(self.config.mined, mined + PARQUET), ["image"])
+            return folder_fingerprint(root, dict.fromkeys(row["image"] for row in rows))
+        return download_fingerprint(str(images), mined)
 
     def make(self, stem: str) -> None:
         """Join, check and write the samples of one shard."""

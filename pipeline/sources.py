@@ -146,8 +146,8 @@ def _tsv_entries(path: str, config: SourceConfig, columns: Sequence[str]) -> Ite
     image, caption = _places(path, columns, config)
     for line in lines:
         broken, text = _decoded(line)
-        if broken:
-            yield broken
+        if broken or not text.strip():
+            yield broken  # a blank line holds nothing to lose, but keeps its position
             continue
         cells = text.split("\t")
         yield _columns_entry(cells, len(columns), image, caption)
@@ -201,7 +201,7 @@ def _csv_entries(path: str, config: SourceConfig) -> Iterator[Entry]:
             continue
         if cells is None:
             return
-        yield _columns_entry(cells, len(columns), image, caption)
+        yield _columns_entry(cells, len(columns), image, caption) if cells else None
 
 
 def _csv_header(path: str, reader: Iterator[list[str]]) -> list[str]:
@@ -220,7 +220,7 @@ def _csv_reason(error: csv.Error) -> str:
 def _jsonl_entries(path: str, config: SourceConfig) -> Iterator[Entry]:
     for line in read_lines(path):
         broken, text = _decoded(line)
-        yield broken or _json_entry(text, config)
+        yield broken or (_json_entry(text, config) if text.strip() else None)
 
 
 def _json_entry(text: str, config: SourceConfig) -> Entry:

@@ -1,4 +1,4 @@
-"""Files on a disk or in an object store, behind five functions.
+"""Files on a disk or in an object store, behind a few functions.
 
 A path is a string: local, or a URI such as ``gs://bucket/folder`` or ``s3://bucket/folder``.
 Nothing here appends, and nothing relies on renaming a directory, so both kinds mean the same:
@@ -180,7 +180,7 @@ def update_bytes(path: str, content: bytes) -> None:
 
 @contextlib.contextmanager
 def disk_errors(path: str) -> Iterator[None]:
-    """Turn a full disk or a spent quota into one line that says what to do."""
+    """Turn a full disk, a spent quota or a forbidden folder into one line with what to do."""
     try:
         yield
     except OSError as error:
@@ -188,6 +188,10 @@ def disk_errors(path: str) -> Iterator[None]:
             raise DiskFullError(
                 f"{path}: no space left on the disk; free some and run the same command again "
                 "(finished shards are kept)"
+            ) from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR):
+            raise InputError(
+                f"{path}: cannot be written ({error.strerror}); give another --output"
             ) from error
         raise
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ _POLL_SECONDS = 0.5
 
 def main() -> None:
     """Serve the driver until it says so or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C reaches all: the driver answers it
     logging.disable(logging.ERROR)  # what fails here is raised in the driver as well
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     from apache_beam.runners.worker import sdk_worker_main

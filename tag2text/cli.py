@@ -15,8 +15,10 @@ import typer
 
 from tag2text import command_download, command_parse, commands_pipeline, commands_vocab
 from tag2text.options import BEAM_EPILOG, BEAM_FLAGS
-from vocab.errors import InputError
+from vocab.errors import InputError, StoppedError, UsageError
 from vocab.version import __version__
+
+STOPPED = "tag2text: stopped; run the same command again to go on where it was"
 
 app = typer.Typer(
     name="tag2text",
@@ -53,7 +55,7 @@ def options(
 
 
 def main() -> None:
-    """Run the command line: exit code 0 done, 1 failed, 2 bad usage."""
+    """Run the command line: exit code 0 done, 1 failed, 2 bad usage, 130 stopped."""
     # Beam and others warn through the root logger while they are imported; our own words are
     # printed, never logged.
     logging.basicConfig(level=logging.ERROR)
@@ -63,9 +65,18 @@ def main() -> None:
         # The reader (`| head`) has seen enough; Python must not complain while it shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except KeyboardInterrupt:
+        typer.echo(STOPPED, err=True)
+        sys.exit(130)
     except Exception as error:
         _report(error)
-        sys.exit(1)
+        sys.exit(_exit_code(error))
+
+
+def _exit_code(error: Exception) -> int:
+    if isinstance(error, StoppedError):
+        return 130
+    return 2 if isinstance(error, UsageError) else 1
 
 
 def _report(error: Exception) -> None:
@@ -73,6 +84,8 @@ def _report(error: Exception) -> None:
         traceback.print_exception(error)
     elif isinstance(error, InputError):
         typer.echo(f"tag2text: {error}", err=True)
+    elif isinstance(error, OSError) and error.strerror and error.filename:
+        typer.echo(f"tag2text: {error.filename}: {error.strerror}", err=True)
     else:
         line = " ".join(f"{type(error).__name__}: {error}".split())[:500]
         typer.echo(f"tag2text: unexpected {line} (tag2text --debug ... shows more)", err=True)

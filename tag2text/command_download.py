@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tag2text.options import MaxBadRatio, Output, TakeOver, Workers, runner
+from tag2text.options import MaxBadRatio, Output, TakeOver, Workers, checked_flags, runner
 from tag2text.output import table
 
 if TYPE_CHECKING:
@@ -69,33 +69,34 @@ def download(
     from pipeline.resized import ResizeSettings
 
     allowed = EVERYTHING if allow_private_addresses else tuple(allow_network or ())
-    config = DownloadConfig(
-        manifest=manifest,
-        output=output,
-        image_root=image_root,
-        threads=threads,
-        resize=ResizeSettings(
-            image_size=image_size,
-            resize_mode=resize_mode,
-            min_image_size=min_image_size,
-            max_aspect_ratio=max_aspect_ratio,
-            quality=quality,
-            max_pixels=max_pixels,
-            options=tuple(map(_option, option or ())),
-        ),
-        fetch=FetchSettings(
-            timeout=timeout,
-            max_bytes=max_bytes,
-            user_agent=user_agent or USER_AGENT,
-            honour_opt_out=not ignore_opt_out,
-            guard=AddressGuard(allow=allowed),
-        ),
-        politeness=Politeness(per_host=per_host, retries=retries),
-        retry_failed=retry_failed,
-        max_bad_ratio=max_bad_ratio,
-        take_over=take_over,
-        runner=runner(context, workers),
-    )
+    with checked_flags():
+        config = DownloadConfig(
+            manifest=manifest,
+            output=output,
+            image_root=image_root,
+            threads=threads,
+            resize=ResizeSettings(
+                image_size=image_size,
+                resize_mode=resize_mode,
+                min_image_size=min_image_size,
+                max_aspect_ratio=max_aspect_ratio,
+                quality=quality,
+                max_pixels=max_pixels,
+                options=tuple(map(_option, option or ())),
+            ),
+            fetch=FetchSettings(
+                timeout=timeout,
+                max_bytes=max_bytes,
+                user_agent=user_agent or USER_AGENT,
+                honour_opt_out=not ignore_opt_out,
+                guard=AddressGuard(allow=allowed),
+            ),
+            politeness=Politeness(per_host=per_host, retries=retries),
+            retry_failed=retry_failed,
+            max_bad_ratio=max_bad_ratio,
+            take_over=take_over,
+            runner=runner(context, workers),
+        )
     _say_done(output, run(config))
 
 

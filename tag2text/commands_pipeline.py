@@ -19,6 +19,7 @@ from tag2text.options import (
     Top,
     Weight,
     Workers,
+    checked_flags,
     runner,
     selection,
 )
@@ -68,25 +69,29 @@ def manifest(
     """Read caption files of any form into shards of rows with stable keys."""
     from pipeline.manifest import ManifestConfig, write_manifest
 
-    config = ManifestConfig(
-        inputs=tuple(inputs),
-        output=output,
-        format=format,
-        source=source,
-        image_column=image_column,
-        caption_column=caption_column,
-        columns=_names(columns),
-        splits=_names(split),
-        image_data=image_data,
-        no_image=no_image,
-        group_images=group_images,
-        exclude=tuple(exclude or ()),
-        shard_rows=shard_rows,
-        limit=limit,
-        max_bad_ratio=max_bad_ratio,
-        take_over=take_over,
-    )
-    say_done(output, write_manifest(config), "images")
+    with checked_flags():
+        config = ManifestConfig(
+            inputs=tuple(inputs),
+            output=output,
+            format=format,
+            source=source,
+            image_column=image_column,
+            caption_column=caption_column,
+            columns=_names(columns),
+            splits=_names(split),
+            image_data=image_data,
+            no_image=no_image,
+            group_images=group_images,
+            exclude=tuple(exclude or ()),
+            shard_rows=shard_rows,
+            limit=limit,
+            max_bad_ratio=max_bad_ratio,
+            take_over=take_over,
+        )
+    summary = write_manifest(config)
+    say_done(output, summary, "images")
+    if exclude and not summary.counts["excluded"]:
+        typer.echo("tag2text: warning: --exclude fits no image of this file", err=True)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -106,14 +111,15 @@ def mine(
     from pipeline.mine import MineConfig
     from pipeline.mine import mine as run
 
-    config = MineConfig(
-        manifest=manifest,
-        output=output,
-        parser=parser,
-        max_bad_ratio=max_bad_ratio,
-        take_over=take_over,
-        runner=runner(context, workers),
-    )
+    with checked_flags():
+        config = MineConfig(
+            manifest=manifest,
+            output=output,
+            parser=parser,
+            max_bad_ratio=max_bad_ratio,
+            take_over=take_over,
+            runner=runner(context, workers),
+        )
     say_done(output, run(config), "captions")
 
 
@@ -132,13 +138,14 @@ def count(
     from pipeline.count import CANDIDATES, CountConfig
     from pipeline.count import count as run
 
-    config = CountConfig(
-        mined=tuple(mined),
-        output=output,
-        selection=selection(top, min_images, quota, weight),
-        take_over=take_over,
-        runner=runner(context, workers),
-    )
+    with checked_flags():
+        config = CountConfig(
+            mined=tuple(mined),
+            output=output,
+            selection=selection(top, min_images, quota, weight),
+            take_over=take_over,
+            runner=runner(context, workers),
+        )
     summary = run(config)
     kinds = ", ".join(f"{n:,} {name}" for name, n in sorted(summary.counts.items()))
     typer.echo(f"{output}/{CANDIDATES}: {kinds.replace('_', ' ')} of {summary.rows:,} counts")
@@ -171,22 +178,23 @@ def shards(
     from pipeline.images import PIXEL_LIMIT, ImageSettings
     from pipeline.shards import ShardsConfig, write_shards
 
-    config = ShardsConfig(
-        mined=mined,
-        vocabulary=vocabulary,
-        output=output,
-        image_root=image_root,
-        images=images,
-        settings=ImageSettings(
-            verify=verify,
-            image_size=image_size,
-            quality=quality,
-            max_pixels=max_pixels or PIXEL_LIMIT,
-        ),
-        max_bad_ratio=max_bad_ratio,
-        take_over=take_over,
-        runner=runner(context, workers),
-    )
+    with checked_flags():
+        config = ShardsConfig(
+            mined=mined,
+            vocabulary=vocabulary,
+            output=output,
+            image_root=image_root,
+            images=images,
+            settings=ImageSettings(
+                verify=verify,
+                image_size=image_size,
+                quality=quality,
+                max_pixels=max_pixels or PIXEL_LIMIT,
+            ),
+            max_bad_ratio=max_bad_ratio,
+            take_over=take_over,
+            runner=runner(context, workers),
+        )
     say_done(output, write_shards(config), "samples")
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tag2text.options import MinImages, Quota, Top, Weight, selection
+from tag2text.options import MinImages, Quota, Top, Weight, checked_flags, selection
 
 CANDIDATES = Path("annotations/candidates.tsv")
 
@@ -30,7 +30,9 @@ def candidates(
     from pipeline.count import read_counts, select_candidates
     from vocab.candidates import format_candidates, write_candidates
 
-    chosen = select_candidates(read_counts(str(counts)), selection(top, min_images, quota, weight))
+    with checked_flags():
+        wanted = selection(top, min_images, quota, weight)
+    chosen = select_candidates(read_counts(str(counts)), wanted)
     if output is None:
         typer.echo(format_candidates(chosen), nl=False)
         return

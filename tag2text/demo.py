@@ -32,7 +32,8 @@ from vocab.vocabulary import Vocabulary
 
 SOURCE: Final = "scenes"
 SHARDS: Final = 6
-NEXT = """
+NEXT = """(after `make demo`, `. .venv/bin/activate` puts tag2text on the path)
+
 Your own captions, from a table with the columns image and caption:
   tag2text manifest pairs.tsv --format tsv --source mine --output data/manifest
   tag2text mine --manifest data/manifest --output data/mined --workers 2
@@ -62,6 +63,8 @@ class DemoConfig:
 
 def run_demo(config: DemoConfig) -> None:
     """Draw scenes and make labelled shards of them, saying what happens."""
+    if config.output.exists() and any(config.output.iterdir()):
+        raise InputError(f"--output {config.output}: is not empty; remove it or name another one")
     begin = time.monotonic()
     table = _draw(config)
     _mine(config, table)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from vocab.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from pipeline.count import Selection
@@ -33,6 +37,15 @@ Weight = Annotated[
 ]
 BEAM_FLAGS = {"allow_extra_args": True}
 BEAM_EPILOG = "Flags after -- go to Apache Beam, for example: -- --runner=DataflowRunner ..."
+
+
+@contextlib.contextmanager
+def checked_flags() -> Iterator[None]:
+    """Say that what is wrong is the usage: the flags are judged before anything is done."""
+    try:
+        yield
+    except InputError as error:
+        raise UsageError(str(error)) from error
 
 
 def selection(top: int, min_images: int, quota: str | None, weight: list[str] | None) -> Selection:

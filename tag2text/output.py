@@ -41,4 +41,6 @@ def say_done(directory: str, summary: Summary, what: str) -> None:
     """Print one line on a finished directory: shards, rows, bad rows by reason."""
     line = f"{directory}: {summary.rows:,} {what}, {summary.shards:,} shards"
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in summary.bad.most_common())
+    if summary.counts["excluded"]:
+        line += f"; left out: {summary.counts['excluded']:,} excluded"
     typer.echo(f"{line}; set aside: {reasons} (bad/*.jsonl)" if reasons else line)

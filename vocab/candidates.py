@@ -230,6 +230,11 @@ def _pairs(flag: str, texts: Iterable[str], *, example: str) -> list[tuple[str, 
     return list(pairs.items())
 
 
+def refuse_unknown_weights(weights: Mapping[str, float], sources: Iterable[str]) -> None:
+    """Raise :class:`InputError` when a weight names none of the sources."""
+    _refuse_unknown("source", weights, sorted(sources))
+
+
 def _refuse_unknown(what: str, given: Iterable[str], known: Sequence[str]) -> None:
     unknown = sorted(set(given) - set(known))
     if unknown:

@@ -14,7 +14,7 @@ from vocab.repair import repair_modifiers, repair_prepositions, repair_tags
 from vocab.sentence import Sentence
 
 # Debris of markup, prices and file names: a tag with one of these is no word of anybody's.
-_NO_WORD: Final = frozenset("()[]{}<>!?/\\:;|*#=+@\"~^`$%_,")
+_NO_WORD: Final = frozenset('()[]{}<>!?/\\:;|*#=+@"~^`$%_,')
 
 
 def build_sentence(

@@ -87,6 +87,16 @@ def kill_in_the_middle(line: Sequence[str], output: Path, *, shards: int) -> dic
     return finished(output)
 
 
+def interrupt_in_the_middle(line: Sequence[str], output: Path) -> subprocess.CompletedProcess[str]:
+    """Start a job, press ctrl-C once a shard is finished (a terminal signals all its processes)."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    job = subprocess.Popen([*CLI, *line], start_new_session=True, **pipes)  # type: ignore[call-overload]
+    wait_for(lambda: bool(finished(output)))
+    os.killpg(job.pid, signal.SIGINT)
+    stdout, stderr = job.communicate(timeout=60)
+    return subprocess.CompletedProcess(line, job.returncode, stdout, stderr)
+
+
 def second_run_is_refused(line: Sequence[str], output: Path) -> None:
     """Start a job, hold it still, and fail unless a second one into the same directory refuses."""
     first = start(line)

@@ -45,6 +45,21 @@ def test_killed_in_the_middle_then_run_again_gives_the_same_bytes(
     assert {path: again[path] for path in done} == done  # nothing was made twice
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_is_one_line_and_a_rerun_goes_on(
+    manifest: Path, undisturbed: Path, tmp_path: Path, workers: str
+) -> None:
+    line = mine(manifest, tmp_path / "mined", "--workers", workers)
+    stopped = jobs.interrupt_in_the_middle(line, tmp_path / "mined")
+    assert stopped.returncode == 130
+    assert stopped.stderr.splitlines() == [
+        "tag2text: stopped; run the same command again to go on where it was"
+    ]
+    assert not (tmp_path / "mined/COMPLETED").exists()
+    jobs.run(line)
+    jobs.assert_same(tmp_path / "mined", undisturbed)
+
+
 def test_a_second_run_into_the_same_directory_is_refused(manifest: Path, tmp_path: Path) -> None:
     jobs.second_run_is_refused(mine(manifest, tmp_path / "mined"), tmp_path / "mined")
 

@@ -17,6 +17,7 @@ from pipeline.job import (
     INFO,
     LOCK,
     Job,
+    begin_work,
     finish,
     open_output,
     read_completed,
@@ -76,10 +77,41 @@ def test_missing_shards_fail_with_the_recorded_reason(tmp_path: Path) -> None:
 
 def test_other_settings_are_refused_and_named(tmp_path: Path) -> None:
     with open_output(job(tmp_path)):
-        pass
+        make_shard(tmp_path, "00000")
     other = job(tmp_path, config={"parser": "sng", "source": "coco"})
     with pytest.raises(InputError, match="parser was 'rules', now 'sng'"), open_output(other):
         pass
+    with pytest.raises(InputError, match="made by `tag2text mine`"):
+        with open_output(job(tmp_path, command="manifest")):
+            pass
+
+
+def test_settings_of_a_run_that_made_nothing_bind_nobody(tmp_path: Path) -> None:
+    with open_output(job(tmp_path)):
+        pass
+    with open_output(job(tmp_path, config={"parser": "sng", "source": "coco"})):
+        pass
+    assert read_info(str(tmp_path))["config"]["parser"] == "sng"
+
+
+def test_completed_is_believed_only_while_the_shards_are_those_it_was_written_for(
+    tmp_path: Path,
+) -> None:
+    with open_output(job(tmp_path)):
+        make_shard(tmp_path, "00000")
+        make_shard(tmp_path, "00001")
+        finish(job(tmp_path), ["00000", "00001"])
+    (tmp_path / "00001_stats.json").unlink()
+    with pytest.raises(InputError, match="its shards are not those"):
+        read_completed(str(tmp_path), "mine")
+
+
+def test_work_takes_completed_back(tmp_path: Path) -> None:
+    with open_output(job(tmp_path)):
+        finish(job(tmp_path), [])
+        begin_work(str(tmp_path))
+    with pytest.raises(InputError, match="not finished"):
+        read_completed(str(tmp_path), "mine")
 
 
 def test_another_command_is_refused(tmp_path: Path) -> None:

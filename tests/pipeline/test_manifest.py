@@ -337,3 +337,10 @@ def accounted(summary: Summary) -> bool:
     assert summary.bad.keys() <= REASONS.keys()
     kept = summary.counts["captions"] + summary.counts["excluded_captions"]
     return summary.rows_in == kept + sum(summary.bad.values())
+
+
+@pytest.mark.parametrize("blank", ["", "   ", "\t\t"])
+def test_a_blank_line_is_no_bad_row_and_shifts_no_key(tmp_path: Path, blank: str) -> None:
+    summary = write_manifest(config(tmp_path, f"a dog\thttp://x/1\n{blank}\na cat\thttp://x/2\n\n"))
+    assert not summary.bad
+    assert [row.key for row in rows(tmp_path / "out")] == ["cc3m-000000000", "cc3m-000000002"]

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 import tarfile
@@ -223,6 +224,23 @@ def test_a_rerun_makes_only_what_is_missing(config: ShardsConfig, tmp_path: Path
     write_shards(config)
     assert files(tmp_path / "out") == before
     assert kept.stat().st_mtime_ns == time
+
+
+def test_images_that_come_or_change_later_make_their_shard_anew(
+    config: ShardsConfig, tmp_path: Path
+) -> None:
+    first = write_shards(config)
+    (tmp_path / "images/gone.jpg").write_bytes(picture())
+    assert write_shards(config).rows == first.rows + 1
+    empty = tmp_path / "elsewhere"
+    empty.mkdir()
+    wrong = dataclasses.replace(
+        config, image_root=str(empty), output=str(tmp_path / "again"), max_bad_ratio=0.1
+    )
+    with pytest.raises(InputError, match="no_image"):
+        write_shards(wrong)
+    right = dataclasses.replace(wrong, image_root=config.image_root, max_bad_ratio=1.0)
+    assert write_shards(right).rows == first.rows + 1
 
 
 def test_images_are_made_anew_at_a_size(config: ShardsConfig, tmp_path: Path) -> None:

@@ -49,8 +49,15 @@ def test_a_full_disk_is_one_clear_line(number: int) -> None:
 
 
 def test_other_disk_errors_stay_what_they_are() -> None:
-    with pytest.raises(PermissionError), storage.disk_errors("out"):
-        raise PermissionError(errno.EACCES, "no")
+    with pytest.raises(BlockingIOError), storage.disk_errors("out"):
+        raise BlockingIOError(errno.EAGAIN, "later")
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOTDIR])
+def test_a_place_that_cannot_be_written_is_one_clear_line(number: int) -> None:
+    with pytest.raises(InputError, match="out: cannot be written"):
+        with storage.disk_errors("out"):
+            raise OSError(number, "no")
 
 
 def test_an_unknown_store_is_refused_in_one_line() -> None:
