@@ -10,23 +10,25 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.data import DEFAULT, captions
 from benchmarks.tables import print_table
+from vocab.build import build
 from vocab.candidates import read_candidates
 from vocab.graph import Tag
 from vocab.parser import load_parser
-from vocab.vocabulary import Entry, Vocabulary
+from vocab.vocabulary import Vocabulary
 
 CORPUS = "web"
 
 
 def vocabulary_without(path: Path, source: str) -> Vocabulary:
     """Return the candidates as a vocabulary, without those that ``source`` alone holds."""
-    rows = read_candidates(path).rows
-    kept = [r for r in rows if any(n for name, n in r.sources.items() if name != source)]
-    return Vocabulary(tuple(Entry(row.key) for row in kept))
+    table = read_candidates(path)
+    kept = (r for r in table.rows if any(n for name, n in r.sources.items() if name != source))
+    return build(replace(table, rows=tuple(kept)), {}).vocabulary
 
 
 def share(tagged: Iterable[list[Tag]], has_class: Callable[[list[Tag]], bool]) -> str:
