@@ -54,7 +54,7 @@ if __name__ == "__main__":
 def make_images(data: Path, folder: Path, kilobytes: int) -> list[str]:
     """Write COCO's images with the JPEG quality that makes their mean size ``kilobytes``."""
     originals = [Image.open(path) for path in sorted((data / "coco/images").iterdir())]
-    for quality in range(50, 100, 3):
+    for quality in range(80, 100):
         encoded = [_jpeg(image, quality) for image in originals]
         if sum(map(len, encoded)) > kilobytes * 1000 * len(encoded):
             break
