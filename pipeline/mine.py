@@ -18,7 +18,7 @@ from pipeline.shard import ShardOutput, is_done, list_stems, read_stats
 from vocab.clean import clean_caption, looks_english
 from vocab.errors import InputError
 from vocab.graph import SceneGraph
-from vocab.parser import CaptionParser, load_parser
+from vocab.parser import CaptionParser, load_parser, parser_version
 
 ParserName = Literal["rules", "sng"]
 PARSERS: Final = get_args(ParserName)
@@ -56,7 +56,7 @@ def mine(config: MineConfig) -> Summary:
         config={
             "source": source,
             "parser": config.parser,
-            "parser_version": _load(config.parser).version,
+            "parser_version": parser_version(config.parser),
         },
         inputs={"manifest": manifest.digest},
         max_bad_ratio=config.max_bad_ratio,

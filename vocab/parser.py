@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 from importlib.resources import files
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal, Protocol
@@ -44,8 +45,14 @@ def load_parser(name: Literal["rules", "sng"] = "rules", *, batch_size: int = 51
     if name == "sng":
         from vocab.sng import SngParser
 
-        return SngParser(batch_size=batch_size)
+        return SngParser(version=parser_version(name), batch_size=batch_size)
     return RulesParser(batch_size=batch_size)
+
+
+def parser_version(name: Literal["rules", "sng"]) -> str:
+    """Return what decides a parser's output, without loading its model."""
+    parser = f"sng-{version('SceneGraphParser')}" if name == "sng" else f"rules-{_fingerprint()}"
+    return f"{parser}/{MODEL}-{version(MODEL)}"
 
 
 class RulesParser:
@@ -57,7 +64,7 @@ class RulesParser:
         self._batch_size = batch_size
         self._nlp = load_model()
         self._reader = DocReader(self._nlp)
-        self.version = f"rules-{_fingerprint()}/{MODEL}-{self._nlp.meta['version']}"
+        self.version = parser_version("rules")
 
     def parse(self, captions: Iterable[str]) -> Iterator[SceneGraph]:
         """Yield one graph for each caption, in the captions' order, reading them as it goes."""

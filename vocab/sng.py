@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from importlib.metadata import version
 from itertools import islice
 from typing import Any, Final
 
@@ -18,14 +17,14 @@ class SngParser:
 
     name = "sng"
 
-    def __init__(self, *, batch_size: int = 512) -> None:
+    def __init__(self, *, version: str, batch_size: int = 512) -> None:
         from sng_parser import Parser
 
         self._batch_size = batch_size
         self._backend = Parser("spacy", model=MODEL).unwrapped
         # The backend parses text one by one; given documents instead, it can be fed in batches.
         self._nlp, self._backend.nlp = self._backend.nlp, lambda doc: doc
-        self.version = f"sng-{version('SceneGraphParser')}/{MODEL}-{self._nlp.meta['version']}"
+        self.version = version
 
     def parse(self, captions: Iterable[str]) -> Iterator[SceneGraph]:
         """Yield one graph for each caption, in the captions' order, reading them as it goes."""
