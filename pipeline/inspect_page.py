@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ from pipeline.records import PARQUET, read_batches
 from pipeline.shard import Stats, list_stems, read_stats
 from pipeline.tar import read_index
 from vocab.errors import InputError
+from vocab.files import write_whole
 from vocab.graph import KINDS, Tag
 from vocab.vocabulary import Vocabulary
 
@@ -77,7 +79,10 @@ def write_page(source: str, output: str, *, samples: int = 60) -> int:
     chosen = list(_samples(shards, vocabulary, samples))
     counts = _label_counts(shards, len(vocabulary))
     page = render(source.rstrip("/").rpartition("/")[2], shards, vocabulary, counts, chosen)
-    storage.write_bytes(output, page.encode())
+    if storage.is_remote(output):
+        storage.write_bytes(output, page.encode())
+    else:
+        write_whole(Path(output), page)  # leaves no folder of its own beside the page
     return len(chosen)
 
 
