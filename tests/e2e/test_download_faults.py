@@ -204,6 +204,6 @@ def test_everything_permitted_is_everything(tmp_path: Path) -> None:
 def test_wrong_flags_are_one_line(tmp_path: Path, flags: list[str], message: str) -> None:
     write_manifest(tmp_path / "manifest", [("http://a/", ["a"])], source="web", shard_rows=1)
     failed = jobs.run(line(tmp_path, tmp_path / "images", *flags), check=False)
-    assert failed.returncode == 1
+    assert failed.returncode == 2
     assert message in failed.stderr
     assert len(failed.stderr.splitlines()) == 1

@@ -87,6 +87,6 @@ def test_the_portable_runner_gives_the_same_bytes(
 def test_dask_is_refused_with_the_reason(manifest: Path, tmp_path: Path) -> None:
     line = mine(manifest, tmp_path / "mined", "--", "--runner=DaskRunner")
     refused = jobs.run(line, check=False)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "writes empty files" in refused.stderr
     assert not (tmp_path / "mined").exists()
