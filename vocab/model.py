@@ -54,7 +54,7 @@ def _embed_forms_once(embed: Model[Any, Any]) -> Model[Any, Any]:
 
 
 def _no_training(gradient: Any) -> Any:
-    raise NotImplementedError("the captions' model is not trained")
+    raise RuntimeError("the captions' model is not trained")
 
 
 def working_memory(nlp: Language) -> AbstractContextManager[object]:
