@@ -97,7 +97,7 @@ def interrupt_in_the_middle(line: Sequence[str], output: Path) -> subprocess.Com
     return subprocess.CompletedProcess(line, job.returncode, stdout, stderr)
 
 
-def second_run_is_refused(line: Sequence[str], output: Path) -> None:
+def assert_second_run_is_refused(line: Sequence[str], output: Path) -> None:
     """Start a job, hold it still, and fail unless a second one into the same directory refuses."""
     first = start(line)
     try:
@@ -128,7 +128,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", str(mount)], check=True)
 
 
-def fill_then_grow(line: Sequence[str], output: Path, undisturbed: Path) -> None:
+def assert_full_disk_is_survived(line: Sequence[str], output: Path, undisturbed: Path) -> None:
     """A job on a disk that is too small ends in one clear line; on a larger one it goes on."""
     failed = run(line, check=False)
     assert failed.returncode == 1

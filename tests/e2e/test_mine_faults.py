@@ -61,14 +61,16 @@ def test_ctrl_c_is_one_line_and_a_rerun_goes_on(
 
 
 def test_a_second_run_into_the_same_directory_is_refused(manifest: Path, tmp_path: Path) -> None:
-    jobs.second_run_is_refused(mine(manifest, tmp_path / "mined"), tmp_path / "mined")
+    jobs.assert_second_run_is_refused(mine(manifest, tmp_path / "mined"), tmp_path / "mined")
 
 
 def test_a_full_disk_is_one_clear_line_and_nothing_half_written(
     manifest: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     with jobs.small_disk(tmp_path, "96k") as disk:
-        jobs.fill_then_grow(mine(manifest, disk / "mined"), disk / "mined", undisturbed)
+        jobs.assert_full_disk_is_survived(
+            mine(manifest, disk / "mined"), disk / "mined", undisturbed
+        )
 
 
 def test_the_portable_runner_gives_the_same_bytes(

@@ -53,7 +53,7 @@ def test_killed_in_the_middle_then_run_again_gives_the_same_bytes(
 
 
 def test_a_second_run_into_the_same_directory_is_refused(inputs: Path, tmp_path: Path) -> None:
-    jobs.second_run_is_refused(shards_line(inputs, tmp_path / "shards"), tmp_path / "shards")
+    jobs.assert_second_run_is_refused(shards_line(inputs, tmp_path / "shards"), tmp_path / "shards")
 
 
 def test_a_full_disk_is_one_clear_line_and_nothing_half_written(
@@ -62,7 +62,9 @@ def test_a_full_disk_is_one_clear_line_and_nothing_half_written(
     whole = sum(path.stat().st_size for path in (inputs / "undisturbed").rglob("*"))
     with jobs.small_disk(tmp_path, str(whole // 2)) as disk:
         output = disk / "shards"
-        jobs.fill_then_grow(shards_line(inputs, output), output, inputs / "undisturbed")
+        jobs.assert_full_disk_is_survived(
+            shards_line(inputs, output), output, inputs / "undisturbed"
+        )
 
 
 def test_the_portable_runner_gives_the_same_bytes(
