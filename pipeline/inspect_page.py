@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from pipeline import storage
-from pipeline.highlight import find_tags
+from vocab.highlight import find_tags
 from pipeline.image_sources import TAR
 from pipeline.images import BadImageError, thumbnail
 from pipeline.inspect_style import STYLE

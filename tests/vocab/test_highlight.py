@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.highlight import find_tags
+from vocab.highlight import find_tags
 from vocab.graph import KINDS, Tag
 
 WORDS = st.lists(st.text("abs-", min_size=1, max_size=4), min_size=1, max_size=3).map(" ".join)
