@@ -17,7 +17,6 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from pipeline import storage
-from vocab.highlight import find_tags
 from pipeline.image_sources import TAR
 from pipeline.images import BadImageError, thumbnail
 from pipeline.inspect_style import STYLE
@@ -29,6 +28,7 @@ from pipeline.tar import read_index
 from vocab.errors import InputError
 from vocab.files import write_whole
 from vocab.graph import KINDS, Tag
+from vocab.highlight import find_tags
 from vocab.vocabulary import Vocabulary
 
 _SIDE = 320

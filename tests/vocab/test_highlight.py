@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vocab.highlight import find_tags
 from vocab.graph import KINDS, Tag
+from vocab.highlight import find_tags
 
 WORDS = st.lists(st.text("abs-", min_size=1, max_size=4), min_size=1, max_size=3).map(" ".join)
 TAGS = st.lists(st.builds(Tag, st.sampled_from(KINDS), WORDS))
