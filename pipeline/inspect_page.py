@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,12 +29,12 @@ from vocab.errors import InputError
 from vocab.files import write_whole
 from vocab.graph import KINDS, Tag
 from vocab.highlight import find_tags
+from vocab.page import document, figures
 from vocab.vocabulary import Vocabulary
 
 _SIDE = 320
 _BARS = 15
 _CAPTIONS = 5
-_POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +150,7 @@ def render(
     name = escape(title)
     legend = " ".join(f'<mark class="{kind}">{kind}</mark>' for kind in KINDS)
     seen = sum(count > 0 for count in counts)
-    return f"""<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{name} · labelled shards</title>
-<style>{STYLE}</style>
-<header>
+    body = f"""<header>
 <h1>{name}</h1>
 {_totals(shards, seen, len(vocabulary))}
 </header>
@@ -173,25 +165,23 @@ def render(
 </section>
 </main>
 <footer>Vocabulary {vocabulary.fingerprint[:16]}. Tags follow from captions: what no caption names
-is not labelled.</footer>
-</html>
-"""
+is not labelled.</footer>"""
+    return document(title=f"{title} · labelled shards", style=STYLE, body=body, images=True)
 
 
 def _totals(shards: Shards, seen: int, classes: int) -> str:
     images, labels = shards.total("rows"), shards.total("labels")
     bad = sum(sum(stats.bad.values()) for stats in shards.stats.values())
-    figures = (
-        (f"{len(shards.stats):,}", "shards"),
-        (f"{images:,}", "images"),
-        (f"{shards.total('captions'):,}", "captions"),
-        (f"{labels / max(images, 1):.1f}", "labels an image"),
-        (f"{seen:,} of {classes:,}", "classes seen"),
-        (f"{shards.total('untagged'):,}", "images without a label"),
-        (f"{bad:,}", "left out as bad"),
+    pairs = (
+        ("shards", f"{len(shards.stats):,}"),
+        ("images", f"{images:,}"),
+        ("captions", f"{shards.total('captions'):,}"),
+        ("labels an image", f"{labels / max(images, 1):.1f}"),
+        ("classes seen", f"{seen:,} of {classes:,}"),
+        ("images without a label", f"{shards.total('untagged'):,}"),
+        ("left out as bad", f"{bad:,}"),
     )
-    items = (f"<div><dt>{name}</dt><dd>{figure}</dd></div>" for figure, name in figures)
-    return f"<dl>{''.join(items)}</dl>"
+    return figures(pairs)
 
 
 def _chart(kind: str, vocabulary: Vocabulary, counts: Sequence[int]) -> str:
