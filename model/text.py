@@ -1,0 +1,118 @@
+"""The text side: tags and image meet in one encoder, the caption comes from one decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from model.config import ModelConfig
+from model.layers import (
+    EPS,
+    Attention,
+    Embeddings,
+    FeedForward,
+    KeysValues,
+    Layer,
+    allowed,
+    init_weights,
+)
+from model.tagging import TagLayer
+
+
+class InteractionEncoder(nn.Module):
+    """Image-tag interaction encoder: tags attend to each other and to the image (Section 3.3).
+
+    ``shared`` are layers of the tagging head; the lowest layers use their cross-attention and
+    feed-forward parts (Appendix A.1).
+    """
+
+    def __init__(
+        self, config: ModelConfig, *, image_width: int, shared: Sequence[TagLayer] = ()
+    ) -> None:
+        super().__init__()
+        size, drop = config.width, config.dropout
+        self.heads = config.heads
+        self.embeddings = Embeddings(config.words, config.positions, size, dropout=drop)
+        own = [
+            TagLayer(size, image_width, config.feed_forward, dropout=drop)
+            for _ in range(config.layers - len(shared))
+        ]
+        self.layers = nn.ModuleList(
+            Layer(Attention(size, dropout=drop), part.cross_attention, part.feed_forward)
+            for part in (*shared, *own)
+        )
+        self.apply(init_weights)
+
+    def forward(self, ids: Tensor, mask: Tensor, image: Tensor) -> Tensor:
+        """Return (batch, tokens, width) for tag tokens, their mask and image tokens."""
+        x = self.embeddings(ids)
+        keep = allowed(mask)
+        for layer in self.layers:
+            own = layer.self_attention.look_up(x, self.heads)
+            x = layer.self_attention(x, own, heads=self.heads, mask=keep)
+            source = layer.cross_attention.look_up(image, self.heads)
+            x = layer.cross_attention(x, source, heads=self.heads)
+            x = layer.feed_forward(x)
+        return x  # type: ignore[no-any-return]
+
+
+class GenerationDecoder(nn.Module):
+    """Image-tag-text generation decoder: causal, attends to the interaction encoder's output."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        size, drop = config.width, config.dropout
+        self.heads = config.heads
+        self.embeddings = Embeddings(config.words, config.positions, size, dropout=drop)
+        self.layers = nn.ModuleList(
+            Layer(
+                Attention(size, dropout=drop),
+                Attention(size, dropout=drop),
+                FeedForward(size, config.feed_forward, dropout=drop),
+            )
+            for _ in range(config.layers)
+        )
+        self.transform = nn.Linear(size, size)
+        self.norm = nn.LayerNorm(size, eps=EPS)
+        self.bias = nn.Parameter(torch.zeros(config.words))
+        self.apply(init_weights)
+
+    def look_up(self, source: Tensor) -> list[KeysValues]:
+        """Return each layer's keys and values of a source (batch, length, width)."""
+        return [layer.cross_attention.look_up(source, self.heads) for layer in self.layers]
+
+    def forward(
+        self,
+        ids: Tensor,
+        source: Sequence[KeysValues],
+        source_mask: Tensor | None,
+        past: Sequence[KeysValues] = (),
+    ) -> tuple[Tensor, list[KeysValues]]:
+        """Return hidden states (batch, length, width) and the keys and values up to here.
+
+        ``ids`` follow the positions in ``past``; with a past, one position at a time.
+        """
+        start = past[0].keys.shape[2] if past else 0
+        x = self.embeddings(ids, start=start)
+        keep = None if source_mask is None else allowed(source_mask)
+        present = []
+        for index, layer in enumerate(self.layers):
+            own = layer.self_attention.look_up(x, self.heads)
+            if past:
+                own = past[index].append(own)
+            present.append(own)
+            x = layer.self_attention(x, own, heads=self.heads, causal=not past)
+            x = layer.cross_attention(x, source[index], heads=self.heads, mask=keep)
+            x = layer.feed_forward(x)
+        return x, present
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return the scores of all words, (..., words), for hidden states (..., width).
+
+        Ask only for the positions that are needed: this is the widest product of the decoder.
+        """
+        x = self.norm(F.gelu(self.transform(hidden)))
+        return F.linear(x, self.embeddings.word.weight, self.bias)
