@@ -55,8 +55,10 @@ class ModelConfig:
         if self.tagging == "shared" and self.tag_layers > self.layers:
             raise InputError(f"{self.tag_layers} shared tag_layers need as many layers")
         if self.alignment and self.alignment_layers > self.layers:
-            raise InputError("the alignment encoder shares the decoder's cross-attention layers, "
-                             f"so alignment_layers is at most {self.layers}")
+            raise InputError(
+                "the alignment encoder shares the decoder's cross-attention layers, "
+                f"so alignment_layers is at most {self.layers}"
+            )
 
     def to_json(self) -> str:
         """Return the configuration as JSON text; :func:`from_json` is its inverse."""

@@ -35,7 +35,7 @@ class ImageEncoder(nn.Module):
         """Return tokens; the first is the summary."""
         features = self.backbone.forward_features(images)
         if features.dim() == 4:
-            features = (features if self._channels_last else features.permute(0, 2, 3, 1))
+            features = features if self._channels_last else features.permute(0, 2, 3, 1)
             features = features.flatten(1, 2)
         if self._own_summary:
             return features  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Tag2Text: one image encoder, three tasks (paper, Section 3, Figure 3)."""
+"""The network: one image encoder, three tasks (paper, Section 3, Figure 3)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,119 @@
+"""Losses of the tagging task: logits and labels in, one number out (paper, Appendix A.2).
+
+All work in float32 at least, whatever the precision of the logits, sum over the classes, and take
+the mean over the images. ``targets`` are 0 or 1; an ``ignore`` mask, 1 where a label is unknown,
+takes its terms out. Sums over classes are what lets the tagging head work in chunks of labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vocab.errors import InputError
+
+Loss = Callable[..., Tensor]
+
+
+def asymmetric(
+    logits: Tensor,
+    targets: Tensor,
+    ignore: Tensor | None = None,
+    *,
+    negative: float = 7.0,
+    positive: float = 0.0,
+    clip: float = 0.05,
+) -> Tensor:
+    """Return the asymmetric loss (eq. 2; Ridnik et al., 2021) of logits (batch, classes).
+
+    ``negative`` and ``positive`` are the focusing exponents, ``clip`` the probability below which
+    a negative costs nothing. The exponents' weights carry no gradient, as published. Both terms
+    keep their gradient at any logit: the logarithms are never taken of a clamped probability.
+    """
+    z, t = _widened(logits, targets)
+    p = torch.sigmoid(z)
+    hit = F.logsigmoid(z)
+    if positive:
+        hit = hit * (1 - p.detach()) ** positive
+    shifted = (p - clip).clamp(min=0)
+    miss = (F.logsigmoid(-z) if not clip else torch.log1p(-shifted)) * shifted.detach() ** negative
+    return _reduced(-(t * hit + (1 - t) * miss), ignore)
+
+
+def binary(logits: Tensor, targets: Tensor, ignore: Tensor | None = None) -> Tensor:
+    """Return binary cross-entropy (eq. 1) of logits (batch, classes)."""
+    z, t = _widened(logits, targets)
+    return _reduced(F.binary_cross_entropy_with_logits(z, t, reduction="none"), ignore)
+
+
+def hill(
+    logits: Tensor,
+    targets: Tensor,
+    ignore: Tensor | None = None,
+    *,
+    margin: float = 1.0,
+    exponent: float = 2.0,
+    peak: float = 1.5,
+) -> Tensor:
+    """Return the Hill loss (Zhang et al., 2021, "Simple and Robust Loss Design for ...").
+
+    A negative of high probability is probably a missing label: its term, (peak - p) p^2, falls
+    again. Positives get a focal margin.
+    """
+    z, t = _widened(logits, targets)
+    shifted = torch.sigmoid(z - margin)
+    hit = F.logsigmoid(z - margin) * (1 - shifted) ** exponent
+    p = torch.sigmoid(z)
+    miss = -(peak - p) * p * p
+    return _reduced(-(t * hit + (1 - t) * miss), ignore)
+
+
+def self_paced(
+    logits: Tensor,
+    targets: Tensor,
+    ignore: Tensor | None = None,
+    *,
+    margin: float = 1.0,
+    exponent: float = 2.0,
+    trust: float = 0.6,
+) -> Tensor:
+    """Return SPLC (Zhang et al., 2021): a negative whose probability passes trust counts as hit.
+
+    To be used after the first epoch: the model must know something before it corrects labels.
+    """
+    z, t = _widened(logits, targets)
+    t = torch.maximum(t, (torch.sigmoid(z.detach()) > trust).to(t.dtype))
+    shifted = torch.sigmoid(z - margin)
+    focus = torch.where(t > 0, 1 - shifted, torch.sigmoid(z)).detach() ** exponent
+    return _reduced(-focus * (t * F.logsigmoid(z - margin) + (1 - t) * F.logsigmoid(-z)), ignore)
+
+
+TAGGING: Final[dict[str, Loss]] = {
+    "asl": asymmetric,
+    "bce": binary,
+    "hill": hill,
+    "splc": self_paced,
+}
+
+
+def tagging_loss(name: str, **settings: float) -> Loss:
+    """Return the tagging loss of a name: ``asl``, ``bce``, ``hill`` or ``splc``."""
+    if name not in TAGGING:
+        raise InputError(f"tagging loss {name!r}: choose one of {', '.join(TAGGING)}")
+    return partial(TAGGING[name], **settings) if settings else TAGGING[name]
+
+
+def _widened(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    z = logits if logits.dtype == torch.float64 else logits.float()
+    return z, targets.to(z.dtype)
+
+
+def _reduced(terms: Tensor, ignore: Tensor | None) -> Tensor:
+    if ignore is not None:
+        terms = terms * (1 - ignore.to(terms.dtype))
+    return terms.sum() / len(terms)
