@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 from model.config import ModelConfig
 from model.image import ImageEncoder

@@ -170,11 +170,11 @@ class _ChunkedLoss(torch.autograd.Function):
                 logits = head.score(*own, sources)
                 loss = criterion(logits, targets[:, part])
             found = torch.autograd.grad(loss, [*own, *leaves, *shared], allow_unused=True)
-            for target, gradient in zip(rows, found[:3], strict=True):
-                target[part] = gradient
-            for target, gradient in zip(sums, found[3:], strict=True):
+            for row, gradient in zip(rows, found[:3], strict=True):
+                row[part] = gradient
+            for sum_, gradient in zip(sums, found[3:], strict=True):
                 if gradient is not None:
-                    target += gradient
+                    sum_.add_(gradient)
             total = total + loss.detach()
             scores.append(logits.detach())
         ctx.save_for_backward(*rows, *sums)
