@@ -1,0 +1,124 @@
+"""Weights in files: safetensors of ours, and PyTorch's of others, which may hide programs."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from vocab.errors import InputError
+
+
+def unique_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Return the tensors of a module, each once, under the first of its names."""
+    names: dict[int, str] = {}
+    state = module.state_dict(keep_vars=True)
+    for name, tensor in state.items():
+        names.setdefault(id(tensor), name)
+    return {name: state[name].detach() for name in names.values()}
+
+
+def save_weights(module: nn.Module, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write a module's unique tensors as safetensors: beside, to the disk, then renamed.
+
+    ``metadata`` goes into the header; PyTorch's format name is added.
+    """
+    tensors = {name: tensor.contiguous() for name, tensor in unique_tensors(module).items()}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        save_file(tensors, temporary, {**metadata, "format": "pt"})
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Fill a module from a file of :func:`save_weights`; every tensor must fit."""
+    try:
+        weights = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from error
+    fill(module, weights, str(path))
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the header's metadata of a safetensors file."""
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from error
+
+
+def fill(module: nn.Module, weights: Mapping[str, Tensor], origin: str) -> None:
+    """Copy weights into a module; every one is used, none is missing, all shapes are equal.
+
+    A tensor that the module uses under several names may come under any of them; where it comes
+    twice, both must be equal. :class:`InputError` begins with ``origin``.
+    """
+    state = module.state_dict(keep_vars=True)
+    _check_names(state, weights, origin)
+    filled: set[int] = set()
+    for name, value in weights.items():
+        target = state[name]
+        if target.shape != value.shape:
+            raise InputError(
+                f"{origin}: {name} is {list(value.shape)}, the model's is {list(target.shape)}; "
+                "the weights are of another configuration or vocabulary"
+            )
+        if id(target) in filled and not torch.equal(target, value.to(target)):
+            raise InputError(f"{origin}: {name} differs from its twin, and the model has but one")
+        with torch.no_grad():
+            target.copy_(value)
+        filled.add(id(target))
+
+
+def _check_names(state: Mapping[str, Tensor], weights: Mapping[str, Tensor], origin: str) -> None:
+    given = {id(state[name]) for name in weights if name in state}
+    missing = [name for name, tensor in state.items() if id(tensor) not in given]
+    for what, names in (
+        ("the model lacks", sorted(weights.keys() - state.keys())),
+        ("is missing", missing),
+    ):
+        if names:
+            shown = ", ".join(names[:3]) + (", ..." if names[3:] else "")
+            raise InputError(f"{origin}: {len(names)} weights that {what}: {shown}")
+
+
+def read_pickle(path: Path) -> dict[str, Any]:
+    """Return what a ``.pth`` file holds: tensors and plain values, nothing that runs.
+
+    :class:`InputError` for a file that asks for anything else, is cut short, or holds no
+    dictionary.
+    """
+    try:
+        # Mapped where the form permits: of a file with an optimizer only the weights are read.
+        content = torch.load(
+            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+        )
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f"{path}: holds more than weights, or is no checkpoint; it was not run or loaded"
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise _unreadable(path, error) from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: holds {type(content).__name__}, not a dictionary of weights")
+    return content
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    if isinstance(error, OSError) and error.strerror:
+        return InputError(f"{path}: cannot be read ({error.strerror}); check the path")
+    detail = " ".join(str(error).split())[:200]
+    return InputError(f"{path}: is cut short or no checkpoint ({detail})")
