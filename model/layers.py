@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 EPS = 1e-12  # of BERT's LayerNorms
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 class KeysValues(NamedTuple):
@@ -30,7 +32,7 @@ class KeysValues(NamedTuple):
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
     """Return (batch, length, width) as (batch, heads, length, width / heads)."""
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return x.reshape(*x.shape[:-1], heads, -1).transpose(1, 2)
 
 
 def join_heads(x: Tensor) -> Tensor:
@@ -128,6 +130,13 @@ class Layer(nn.Module):
         self.self_attention = self_attention
         self.cross_attention = cross_attention
         self.feed_forward = feed_forward
+
+
+class Stack(nn.ModuleList, Generic[ModuleT]):
+    """A list of layers of one type."""
+
+    def __iter__(self) -> Iterator[ModuleT]:
+        return super().__iter__()  # type: ignore[return-value]
 
 
 def allowed(mask: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.config import ModelConfig
-from model.layers import Attention, FeedForward, init_weights, split_heads
+from model.layers import Attention, FeedForward, Stack, init_weights, split_heads
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 CHUNK: Final = 1 << 24  # numbers in a chunk's widest activation: 64 MB in float32
@@ -59,7 +59,7 @@ class TaggingHead(nn.Module):
         super().__init__()
         self.heads = config.tag_heads
         self.labels = nn.Parameter(torch.empty(classes, config.width))
-        self.layers = nn.ModuleList(
+        self.layers: Stack[TagLayer] = Stack(
             TagLayer(config.width, image_width, config.feed_forward, dropout=config.dropout)
             for _ in range(config.tag_layers)
         )

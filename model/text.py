@@ -16,6 +16,7 @@ from model.layers import (
     FeedForward,
     KeysValues,
     Layer,
+    Stack,
     allowed,
     init_weights,
 )
@@ -40,7 +41,7 @@ class InteractionEncoder(nn.Module):
             TagLayer(size, image_width, config.feed_forward, dropout=drop)
             for _ in range(config.layers - len(shared))
         ]
-        self.layers = nn.ModuleList(
+        self.layers: Stack[Layer] = Stack(
             Layer(Attention(size, dropout=drop), part.cross_attention, part.feed_forward)
             for part in (*shared, *own)
         )
@@ -67,7 +68,7 @@ class GenerationDecoder(nn.Module):
         size, drop = config.width, config.dropout
         self.heads = config.heads
         self.embeddings = Embeddings(config.words, config.positions, size, dropout=drop)
-        self.layers = nn.ModuleList(
+        self.layers: Stack[Layer] = Stack(
             Layer(
                 Attention(size, dropout=drop),
                 Attention(size, dropout=drop),
