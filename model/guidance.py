@@ -1,0 +1,39 @@
+"""Tags as the words that guide a caption (paper, Sections 3.3 and 3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from random import Random
+from typing import Final
+
+from vocab.errors import InputError
+from vocab.graph import Tag
+
+# Recognised often, and of no help to a caption: the release leaves them out before it captions.
+UNSPOKEN: Final = frozenset(("quarter", "back", "one", "two", "three", "four", "five"))
+
+
+def spoken(tags: Iterable[Tag]) -> list[str]:
+    """Return the names of recognised tags, in order, each once, without ``UNSPOKEN``."""
+    return list(dict.fromkeys(tag.tag for tag in tags if tag.tag not in UNSPOKEN))
+
+
+def shuffled(names: Sequence[str], random: Random) -> list[str]:
+    """Return the names in random order: training must not learn their places (Section 3.3)."""
+    return random.sample(names, len(names))
+
+
+def user_tags(given: Iterable[str]) -> list[str]:
+    """Return tags that a person typed, as free text: trimmed, lower case, each once.
+
+    They take the place of recognised ones (Section 3.4), so none of them is dropped. One string
+    may hold several, separated by commas. :class:`InputError` when a string was given for a list,
+    or nothing is left.
+    """
+    if isinstance(given, str):
+        raise InputError(f"tags {given!r}: give a list of them, such as [{given!r}]")
+    names = (name.strip().lower() for text in given for name in text.split(","))
+    kept = list(dict.fromkeys(name for name in names if name))
+    if not kept:
+        raise InputError("no tag among those given; leave tags out to use recognised ones")
+    return kept
