@@ -32,8 +32,8 @@ def asymmetric(
     """Return the asymmetric loss (eq. 2; Ridnik et al., 2021) of logits (batch, classes).
 
     ``negative`` and ``positive`` are the focusing exponents, ``clip`` the probability below which
-    a negative costs nothing. The exponents' weights carry no gradient, as published. Both terms
-    keep their gradient at any logit: the logarithms are never taken of a clamped probability.
+    a negative costs nothing. The exponents' weights carry no gradient, as published. A positive
+    keeps its gradient at any logit: the logarithm is never taken of a clamped probability.
     """
     z, t = _widened(logits, targets)
     p = torch.sigmoid(z)
@@ -89,8 +89,9 @@ def self_paced(
     z, t = _widened(logits, targets)
     t = torch.maximum(t, (torch.sigmoid(z.detach()) > trust).to(t.dtype))
     shifted = torch.sigmoid(z - margin)
-    focus = torch.where(t > 0, 1 - shifted, torch.sigmoid(z)).detach() ** exponent
-    return _reduced(-focus * (t * F.logsigmoid(z - margin) + (1 - t) * F.logsigmoid(-z)), ignore)
+    hit = F.logsigmoid(z - margin) * (1 - shifted) ** exponent
+    miss = F.logsigmoid(-z) * torch.sigmoid(z) ** exponent
+    return _reduced(-(t * hit + (1 - t) * miss), ignore)
 
 
 TAGGING: Final[dict[str, Loss]] = {
@@ -115,5 +116,5 @@ def _widened(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 
 def _reduced(terms: Tensor, ignore: Tensor | None) -> Tensor:
     if ignore is not None:
-        terms = terms * (1 - ignore.to(terms.dtype))
+        terms = terms.masked_fill(ignore.bool(), 0)
     return terms.sum() / len(terms)

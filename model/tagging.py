@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from model.config import ModelConfig
 from model.layers import Attention, FeedForward, Stack, init_weights, split_heads
 
-Criterion = Callable[[Tensor, Tensor], Tensor]
+Criterion = Callable[..., Tensor]  # (logits, targets) or (logits, targets, ignore)
 CHUNK: Final = 1 << 24  # numbers in a chunk's widest activation: 64 MB in float32
 PRIOR: Final = 0.05  # chance of a label that a new classifier starts from
 
@@ -39,12 +39,34 @@ class TagLayer(nn.Module):
         self.feed_forward = FeedForward(width, feed_forward, dropout=dropout)
 
 
+class Labels(NamedTuple):
+    """Labels as the head knows them: embeddings and classifier rows (n, width), biases (n,).
+
+    With a dimension for the batch in front, each image has labels of its own.
+    """
+
+    table: Tensor
+    weight: Tensor
+    bias: Tensor
+
+    def select(self, ids: Tensor) -> Labels:
+        """Return the labels of class ids (n,), or (batch, n) for some of each image's own."""
+        return Labels(self.table[ids], self.weight[ids], self.bias[ids])
+
+    def part(self, places: slice) -> Labels:
+        """Return a view of neighbouring labels."""
+        return Labels(
+            self.table[..., places, :], self.weight[..., places, :], self.bias[..., places]
+        )
+
+
 class Source(NamedTuple):
     """An image as a layer's queries see it, projections absorbed.
 
     ``keys`` (batch, heads * tokens, width) and ``bias`` (batch, 1, heads * tokens) give scores
-    of a label state; ``values`` (batch, heads * tokens, width) the output. In the first layer
-    ``keys`` are the plain ones, (batch, heads, tokens, width / heads), and ``bias`` is unused.
+    of a label state; ``values`` (batch, heads * tokens, width) the output. Where the queries are
+    the same for all images, in the first layer, ``keys`` are the plain ones, (batch, heads,
+    tokens, width / heads), and ``bias`` is unused.
     """
 
     keys: Tensor
@@ -77,34 +99,50 @@ class TaggingHead(nn.Module):
         see :meth:`loss`, which holds one chunk at a time.
         """
         sources = self.sources(image)
-        table, weight, bias = self.labels, self.weight, self.bias
-        if labels is not None:
-            table, weight, bias = table[labels], weight[labels], bias[labels]
-        parts = [
-            self.score(table[part], weight[part], bias[part], sources)
-            for part in self.chunks(len(image), len(table))
-        ]
-        return torch.cat(parts, 1)
+        chosen = self.all_labels() if labels is None else self.all_labels().select(labels)
+        parts = self.chunks(len(image), len(chosen.table))
+        return torch.cat([self.score(chosen.part(part), sources) for part in parts], 1)
 
-    def loss(self, image: Tensor, targets: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor]:
+    def loss(
+        self, image: Tensor, targets: Tensor, criterion: Criterion, ignore: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return the summed loss and the logits (batch, classes), which carry no gradient.
 
-        ``criterion(logits, targets)`` must sum over classes: then chunks of labels are scored,
-        differentiated and forgotten one after the other, and memory does not grow with
-        classes x batch. The gradients are those of the plain way.
+        ``criterion(logits, targets)``, or with ``ignore`` as a third, must sum over classes: then
+        chunks of labels are scored, differentiated and forgotten one after the other, and memory
+        does not grow with classes x batch. The gradients are those of the plain way.
         """
-        sources = self.sources(image)
-        flat = [tensor for source in sources for tensor in source]
-        shared = [p for n, p in self.layers.named_parameters() if p.requires_grad]
-        loss, logits = _ChunkedLoss.apply(
-            self, criterion, targets, self.labels, self.weight, self.bias, *flat, *shared
-        )
-        return loss, logits
+        if not torch.is_grad_enabled():
+            logits = self(image)
+            return _call(criterion, logits, targets, ignore), logits
+        return self.chunked(self.all_labels(), self.sources(image), targets, criterion, ignore)
 
-    def sources(self, image: Tensor) -> list[Source]:
-        """Return what each layer's queries look up in the image tokens."""
+    def chunked(
+        self,
+        labels: Labels,
+        sources: Sequence[Source],
+        targets: Tensor,
+        criterion: Criterion,
+        ignore: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return loss and logits (batch, n) as :meth:`loss`, for any labels and sources."""
+        flat = [tensor for source in sources for tensor in source]
+        shared = [p for p in self.layers.parameters() if p.requires_grad]
+        return _ChunkedLoss.apply(  # type: ignore[no-any-return]
+            self, criterion, targets, ignore, *labels, *flat, *shared
+        )
+
+    def all_labels(self) -> Labels:
+        """Return every label, in the vocabulary's order."""
+        return Labels(self.labels, self.weight, self.bias)
+
+    def sources(self, image: Tensor, *, own_labels: bool = False) -> list[Source]:
+        """Return what each layer's queries look up in the image tokens.
+
+        ``own_labels`` is for labels that differ from image to image.
+        """
         return [
-            _source(layer.cross_attention, image, self.heads, absorb=index > 0)
+            _source(layer.cross_attention, image, self.heads, absorb=own_labels or index > 0)
             for index, layer in enumerate(self.layers)
         ]
 
@@ -113,15 +151,13 @@ class TaggingHead(nn.Module):
         size = max(1, CHUNK // (batch * self._inner))
         return [slice(start, start + size) for start in range(0, classes, size)]
 
-    def score(
-        self, table: Tensor, weight: Tensor, bias: Tensor, sources: Sequence[Source]
-    ) -> Tensor:
-        """Return logits (batch, n) for n labels' embeddings, classifier rows and biases."""
-        x = table
+    def score(self, labels: Labels, sources: Sequence[Source]) -> Tensor:
+        """Return logits (batch, n) of n labels."""
+        x = labels.table
         for layer, source in zip(self.layers, sources, strict=True):
             x = self._attend(layer.cross_attention, x, source)
             x = layer.feed_forward(x)
-        return (x * weight).sum(-1) + bias
+        return (x * labels.weight).sum(-1) + labels.bias
 
     def _attend(self, attention: Attention, x: Tensor, source: Source) -> Tensor:
         if x.dim() == 2:  # the label embeddings: the same queries for every image
@@ -130,7 +166,7 @@ class TaggingHead(nn.Module):
             scores = scores.transpose(1, 2)
         else:
             scores = torch.baddbmm(source.bias, x, source.keys.transpose(1, 2))
-            scores = scores.unflatten(-1, (self.heads, -1))
+            scores = scores.view(*scores.shape[:2], self.heads, -1)
         scale = (x.shape[-1] // self.heads) ** -0.5
         weights = torch.softmax(scores * scale, -1).flatten(2)
         weights = F.dropout(weights, attention.dropout, self.training)
@@ -138,16 +174,43 @@ class TaggingHead(nn.Module):
         return attention.norm(F.dropout(out, attention.dropout, self.training) + x)  # type: ignore[no-any-return]
 
 
+class LinearHead(nn.Module):
+    """A full connection from the image's summary token: the other head of Table 11."""
+
+    def __init__(self, *, classes: int, image_width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(classes, image_width))
+        self.bias = nn.Parameter(torch.full((classes,), math.log(PRIOR / (1 - PRIOR))))
+        nn.init.normal_(self.weight, std=0.02)
+
+    def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return logits (batch, labels) for image tokens (batch, tokens, image width)."""
+        if labels is None:
+            return F.linear(image[:, 0], self.weight, self.bias)
+        return F.linear(image[:, 0], self.weight[labels], self.bias[labels])
+
+    def loss(
+        self, image: Tensor, targets: Tensor, criterion: Criterion, ignore: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the loss and the logits (batch, classes), which carry no gradient."""
+        logits = self(image)
+        return _call(criterion, logits, targets, ignore), logits.detach()
+
+
 def _source(attention: Attention, image: Tensor, heads: int, *, absorb: bool) -> Source:
     keys, values = attention.look_up(image, heads)
     size = keys.shape[-1]
-    out = attention.output.weight.unflatten(1, (heads, size)).permute(1, 2, 0)  # heads, size, width
+    out = attention.output.weight.view(-1, heads, size).permute(1, 2, 0)  # heads, size, width
     mixed = torch.matmul(values, out).flatten(1, 2)
     if not absorb:
         return Source(keys, keys.new_zeros(()), mixed)
-    query = attention.query.weight.unflatten(0, (heads, size))  # heads, size, width
-    bias = torch.matmul(keys, attention.query.bias.unflatten(0, (heads, size, 1)))
+    query = attention.query.weight.view(heads, size, -1)
+    bias = torch.matmul(keys, attention.query.bias.view(heads, size, 1))
     return Source(torch.matmul(keys, query).flatten(1, 2), bias.flatten(1)[:, None], mixed)
+
+
+def _call(criterion: Criterion, logits: Tensor, targets: Tensor, ignore: Tensor | None) -> Tensor:
+    return criterion(logits, targets) if ignore is None else criterion(logits, targets, ignore)
 
 
 class _ChunkedLoss(torch.autograd.Function):
@@ -155,33 +218,38 @@ class _ChunkedLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[no-untyped-def]
-        ctx, head: TaggingHead, criterion, targets, table, weight, bias, *inputs
+        ctx, head: TaggingHead, criterion: Criterion, targets, ignore, *tensors
     ):
-        depth = 3 * len(head.layers)
-        flat, shared = inputs[:depth], inputs[depth:]
-        leaves = [tensor.detach().requires_grad_(tensor.is_floating_point()) for tensor in flat]
-        sources = [Source(*leaves[i : i + 3]) for i in range(0, depth, 3)]
-        sums = [torch.zeros_like(tensor) for tensor in (*leaves, *shared)]
-        rows = [torch.zeros_like(tensor) for tensor in (table, weight, bias)]
-        total, scores = targets.new_zeros((), dtype=torch.float32), []
-        for part in head.chunks(len(targets), len(table)):
-            own = [tensor[part].detach().requires_grad_() for tensor in (table, weight, bias)]
+        depth = 3 + 3 * len(head.layers)
+        labels, shared = Labels(*tensors[:3]), tensors[depth:]
+        flat = [tensor.detach().requires_grad_() for tensor in tensors[3:depth]]
+        sources = [Source(*flat[i : i + 3]) for i in range(0, len(flat), 3)]
+        # Sums of many chunks: never in half precision.
+        sums = [torch.zeros_like(t, dtype=_wide(t.dtype)) for t in tensors]
+        losses, scores = [], []
+        for place in head.chunks(len(targets), labels.bias.shape[-1]):
+            own = Labels(*(tensor.detach().requires_grad_() for tensor in labels.part(place)))
             with torch.enable_grad():
-                logits = head.score(*own, sources)
-                loss = criterion(logits, targets[:, part])
-            found = torch.autograd.grad(loss, [*own, *leaves, *shared], allow_unused=True)
-            for row, gradient in zip(rows, found[:3], strict=True):
-                row[part] = gradient
-            for sum_, gradient in zip(sums, found[3:], strict=True):
+                logits = head.score(own, sources)
+                unknown = None if ignore is None else ignore[:, place]
+                loss = _call(criterion, logits, targets[:, place], unknown)
+            found = torch.autograd.grad(loss, [*own, *flat, *shared], allow_unused=True)
+            kept = [*Labels(*sums[:3]).part(place), *sums[3:]]
+            for sum_, gradient in zip(kept, found, strict=True):
                 if gradient is not None:
                     sum_.add_(gradient)
-            total = total + loss.detach()
+            losses.append(loss.detach())
             scores.append(logits.detach())
-        ctx.save_for_backward(*rows, *sums)
+        ctx.save_for_backward(*sums)
         logits = torch.cat(scores, 1)
         ctx.mark_non_differentiable(logits)
-        return total, logits
+        return torch.stack(losses).sum(), logits
 
     @staticmethod
+    @torch.autograd.function.once_differentiable
     def backward(ctx, gradient, _):  # type: ignore[no-untyped-def]
-        return None, None, None, *(tensor * gradient for tensor in ctx.saved_tensors)
+        return None, None, None, None, *(tensor * gradient for tensor in ctx.saved_tensors)
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    return torch.float64 if dtype == torch.float64 else torch.float32

@@ -1,0 +1,188 @@
+"""Image-text alignment: contrast first, then matching of hard pairs (Section 3.4, eq. 4).
+
+The authors never released this part. It is written after the paper and the work that it follows
+(Li et al., 2021, ALBEF; Li et al., 2022, BLIP): one projection a side, a learnable temperature,
+negatives for matching drawn in proportion to their similarity.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from model.config import ModelConfig
+from model.layers import (
+    Attention,
+    Embeddings,
+    FeedForward,
+    KeysValues,
+    Layer,
+    Stack,
+    allowed,
+    init_weights,
+)
+from model.text import GenerationDecoder
+
+Gather = Callable[[Tensor], Tensor]
+START: Final = 0.07  # temperature that training starts from
+RANGE: Final = (0.001, 0.5)  # and within which it stays
+
+
+class AlignmentEncoder(nn.Module):
+    """Text encoder of the alignment task; the first token's state stands for the text.
+
+    Self-attention and feed-forward are its own, the cross-attention layers *are* those of the
+    generation decoder (Appendix A.1). Image tokens are projected to the text's width where they
+    differ.
+    """
+
+    def __init__(
+        self, config: ModelConfig, *, image_width: int, decoder: GenerationDecoder
+    ) -> None:
+        super().__init__()
+        size, drop = config.width, config.dropout
+        self.heads = config.heads
+        self.embeddings = Embeddings(config.words, config.positions, size, dropout=drop)
+        self.layers: Stack[Layer] = Stack(
+            Layer(
+                Attention(size, dropout=drop),
+                shared.cross_attention,
+                FeedForward(size, config.feed_forward, dropout=drop),
+            )
+            for shared in list(decoder.layers)[: config.alignment_layers]
+        )
+        same = image_width == size
+        self.image_width: nn.Module = nn.Identity() if same else nn.Linear(image_width, size)
+        self.image_projection = nn.Linear(image_width, config.projection)
+        self.text_projection = nn.Linear(size, config.projection)
+        self.matching = nn.Linear(size, 1)
+        self.temperature = nn.Parameter(torch.tensor(START))
+        self.apply(init_weights)
+
+    def forward(
+        self, ids: Tensor, mask: Tensor, image: Sequence[KeysValues] | None = None
+    ) -> Tensor:
+        """Return states (batch, tokens, width) of texts, alone or with what an image looks like.
+
+        ``ids`` and ``mask`` are (batch, tokens); ``image`` comes from :meth:`look_up`.
+        """
+        x = self.embeddings(ids)
+        keep = allowed(mask)
+        for index, layer in enumerate(self.layers):
+            own = layer.self_attention.look_up(x, self.heads)
+            x = layer.self_attention(x, own, heads=self.heads, mask=keep)
+            if image is not None:
+                x = layer.cross_attention(x, image[index], heads=self.heads)
+            x = layer.feed_forward(x)
+        return x  # type: ignore[no-any-return]
+
+    def look_up(self, image: Tensor) -> list[KeysValues]:
+        """Return each layer's keys and values of image tokens (batch, tokens, image width)."""
+        source = self.image_width(image)
+        return [layer.cross_attention.look_up(source, self.heads) for layer in self.layers]
+
+    def encode_image(self, image: Tensor) -> Tensor:
+        """Return unit vectors (batch, projection) of image tokens, the summary token first."""
+        return F.normalize(self.image_projection(image[:, 0]).float(), dim=-1)
+
+    def encode_text(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return unit vectors (batch, projection) of texts (batch, tokens)."""
+        return F.normalize(self.text_projection(self(ids, mask)[:, 0]).float(), dim=-1)
+
+    def match(self, ids: Tensor, mask: Tensor, image: Sequence[KeysValues]) -> Tensor:
+        """Return the logits (batch,) of text and image belonging together."""
+        return self.matching(self(ids, mask, image)[:, 0])[:, 0]  # type: ignore[no-any-return]
+
+    def scale(self) -> Tensor:
+        """Return the temperature, kept within its range; its gradient passes, so it can return."""
+        kept = self.temperature.clamp(*RANGE).detach()
+        return kept + self.temperature - self.temperature.detach()
+
+
+def contrastive_loss(
+    image: Tensor,
+    text: Tensor,
+    keys: Tensor,
+    *,
+    temperature: Tensor | float,
+    gather: Gather | None = None,
+) -> Tensor:
+    """Return the ITC loss (eq. 4), the mean over the pairs of both directions' sum.
+
+    ``image`` and ``text`` are unit vectors (batch, projection), row by row a pair. ``keys``
+    (batch,) are integers that tell images apart, on all ranks: texts of one image are all right
+    for it. ``gather`` puts the ranks' rows together, in the ranks' order.
+    """
+    gather = gather or _alone
+    right = _right(keys, gather(keys))
+    return _cross_entropy(image @ gather(text).T / temperature, right) + _cross_entropy(
+        text @ gather(image).T / temperature, right
+    )
+
+
+def _alone(rows: Tensor) -> Tensor:
+    return rows
+
+
+def _right(keys: Tensor, others: Tensor) -> Tensor:
+    """Return y of eq. 4, (batch, others): each row's right answers share a probability of 1."""
+    same = (keys[:, None] == others[None]).float()
+    return same / same.sum(1, keepdim=True)
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    return F.cross_entropy(logits.float(), targets)
+
+
+class Negatives(NamedTuple):
+    """Row numbers (batch,) of a wrong image for each text and a wrong text for each image.
+
+    ``found`` (batch,) is False where the batch holds no other image.
+    """
+
+    images: Tensor
+    texts: Tensor
+    found: Tensor
+
+
+def hard_negatives(
+    similarity: Tensor, keys: Tensor, *, generator: torch.Generator | None = None
+) -> Negatives:
+    """Draw negatives in proportion to the softmax of their similarity, never the same image.
+
+    ``similarity`` (batch, batch) are logits, images by texts; ``keys`` (batch,) tell images
+    apart. One draw for all rows, without a look at the values from the host.
+    """
+    same = keys[:, None] == keys[None]
+    both = torch.stack((similarity.detach().float().T, similarity.detach().float()))
+    chances = torch.softmax(both.masked_fill(same, -math.inf), -1)
+    alone = same.all(1)
+    chances = torch.where(alone[:, None], 1.0, chances)  # anything: the loss leaves these out
+    drawn = torch.multinomial(chances.flatten(0, 1), 1, generator=generator)
+    images, texts = drawn.view(2, -1)
+    return Negatives(images, texts, ~alone)
+
+
+def matching_loss(
+    encoder: AlignmentEncoder, ids: Tensor, mask: Tensor, image: Tensor, negatives: Negatives
+) -> Tensor:
+    """Return the ITM loss: cross-entropy of one right and two wrong pairs for each text.
+
+    ``ids``, ``mask`` (batch, tokens), ``image`` tokens (batch, tokens, image width), row by row a
+    pair. The image's keys and values are looked up once and selected by row.
+    """
+    rows = torch.arange(len(ids), device=ids.device)
+    texts = torch.cat((rows, rows, negatives.texts))
+    images = torch.cat((rows, negatives.images, rows))
+    source = [each.select(images) for each in encoder.look_up(image)]
+    logits = encoder.match(ids[texts], mask[texts], source).float()
+    right = torch.zeros_like(logits)
+    right[: len(rows)] = 1
+    weight = torch.cat((torch.ones_like(rows), negatives.found, negatives.found)).float()
+    terms = F.binary_cross_entropy_with_logits(logits, right, weight, reduction="sum")
+    return terms / weight.sum()
