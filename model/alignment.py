@@ -119,7 +119,7 @@ def contrastive_loss(
     for it. ``gather`` puts the ranks' rows together, in the ranks' order.
     """
     gather = gather or _alone
-    right = _right(keys, gather(keys))
+    right = right_answers(keys, gather(keys))
     return _cross_entropy(image @ gather(text).T / temperature, right) + _cross_entropy(
         text @ gather(image).T / temperature, right
     )
@@ -129,7 +129,7 @@ def _alone(rows: Tensor) -> Tensor:
     return rows
 
 
-def _right(keys: Tensor, others: Tensor) -> Tensor:
+def right_answers(keys: Tensor, others: Tensor) -> Tensor:
     """Return y of eq. 4, (batch, others): each row's right answers share a probability of 1."""
     same = (keys[:, None] == others[None]).float()
     return same / same.sum(1, keepdim=True)

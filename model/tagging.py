@@ -114,7 +114,7 @@ class TaggingHead(nn.Module):
         """
         if not torch.is_grad_enabled():
             logits = self(image)
-            return _call(criterion, logits, targets, ignore), logits
+            return call(criterion, logits, targets, ignore), logits
         return self.chunked(self.all_labels(), self.sources(image), targets, criterion, ignore)
 
     def chunked(
@@ -194,7 +194,7 @@ class LinearHead(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Return the loss and the logits (batch, classes), which carry no gradient."""
         logits = self(image)
-        return _call(criterion, logits, targets, ignore), logits.detach()
+        return call(criterion, logits, targets, ignore), logits.detach()
 
 
 def _source(attention: Attention, image: Tensor, heads: int, *, absorb: bool) -> Source:
@@ -209,7 +209,8 @@ def _source(attention: Attention, image: Tensor, heads: int, *, absorb: bool) ->
     return Source(torch.matmul(keys, query).flatten(1, 2), bias.flatten(1)[:, None], mixed)
 
 
-def _call(criterion: Criterion, logits: Tensor, targets: Tensor, ignore: Tensor | None) -> Tensor:
+def call(criterion: Criterion, logits: Tensor, targets: Tensor, ignore: Tensor | None) -> Tensor:
+    """Return the loss of logits; an ignore mask is handed on only where there is one."""
     return criterion(logits, targets) if ignore is None else criterion(logits, targets, ignore)
 
 
@@ -232,7 +233,7 @@ class _ChunkedLoss(torch.autograd.Function):
             with torch.enable_grad():
                 logits = head.score(own, sources)
                 unknown = None if ignore is None else ignore[:, place]
-                loss = _call(criterion, logits, targets[:, place], unknown)
+                loss = call(criterion, logits, targets[:, place], unknown)
             found = torch.autograd.grad(loss, [*own, *flat, *shared], allow_unused=True)
             kept = [*Labels(*sums[:3]).part(place), *sums[3:]]
             for sum_, gradient in zip(kept, found, strict=True):
