@@ -35,6 +35,7 @@ def save_weights(module: nn.Module, path: Path, metadata: Mapping[str, str]) -> 
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         save_file(tensors, temporary, {**metadata, "format": "pt"})
+        temporary.chmod(0o644)  # safetensors makes files that only their owner can read
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -21,7 +21,7 @@ from vocab.errors import InputError
 
 Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | Tensor"
 # Of Pillow's many formats only these: others run programs (EPS) or are no photographs.
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO")
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 
 class ImageError(InputError):
@@ -102,7 +102,7 @@ def _errors(name: str):  # type: ignore[no-untyped-def]
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return f"is not an image that can be read ({', '.join(FORMATS[:-1])})"
+        return f"is not an image that can be read ({', '.join(FORMATS)})"
     if isinstance(error, Image.DecompressionBombError):
         return "has too many pixels; make it smaller"
     if isinstance(error, OSError) and error.strerror:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -103,7 +104,7 @@ def _image_size(weights: Mapping[str, Tensor], config: ModelConfig) -> int:
 
 
 def _window(rows: int) -> int:
-    return (round(rows**0.5) + 1) // 2
+    return (math.isqrt(rows) + 1) // 2
 
 
 def _resized(name: str, table: Tensor, window: int) -> Tensor:

@@ -13,7 +13,13 @@ from typing import Annotated
 
 import typer
 
-from tag2text import command_download, command_parse, commands_pipeline, commands_vocab
+from tag2text import (
+    command_download,
+    command_parse,
+    commands_model,
+    commands_pipeline,
+    commands_vocab,
+)
 from tag2text.options import BEAM_EPILOG, BEAM_FLAGS
 from vocab.errors import InputError, StoppedError, UsageError
 from vocab.version import __version__
@@ -31,6 +37,8 @@ commands_pipeline.register(app)
 app.command(context_settings=BEAM_FLAGS, epilog=BEAM_EPILOG)(command_download.download)
 app.command()(command_parse.parse)
 app.add_typer(commands_vocab.app, name="vocab")
+for command in (commands_model.convert, commands_model.tag, commands_model.caption):
+    app.command()(command)
 
 
 def _print_version(wanted: bool) -> None:
