@@ -26,6 +26,7 @@ from model.layers import (
     allowed,
     init_weights,
 )
+from model.losses import widened
 from model.text import GenerationDecoder
 
 Gather = Callable[[Tensor], Tensor]
@@ -131,12 +132,12 @@ def _alone(rows: Tensor) -> Tensor:
 
 def right_answers(keys: Tensor, others: Tensor) -> Tensor:
     """Return y of eq. 4, (batch, others): each row's right answers share a probability of 1."""
-    same = (keys[:, None] == others[None]).float()
+    same = keys[:, None] == others[None]
     return same / same.sum(1, keepdim=True)
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    return F.cross_entropy(logits.float(), targets)
+    return F.cross_entropy(*widened(logits, targets))
 
 
 class Negatives(NamedTuple):

@@ -35,7 +35,7 @@ def asymmetric(
     a negative costs nothing. The exponents' weights carry no gradient, as published. A positive
     keeps its gradient at any logit: the logarithm is never taken of a clamped probability.
     """
-    z, t = _widened(logits, targets)
+    z, t = widened(logits, targets)
     p = torch.sigmoid(z)
     hit = F.logsigmoid(z)
     if positive:
@@ -47,7 +47,7 @@ def asymmetric(
 
 def binary(logits: Tensor, targets: Tensor, ignore: Tensor | None = None) -> Tensor:
     """Return binary cross-entropy (eq. 1) of logits (batch, classes)."""
-    z, t = _widened(logits, targets)
+    z, t = widened(logits, targets)
     return _reduced(F.binary_cross_entropy_with_logits(z, t, reduction="none"), ignore)
 
 
@@ -65,7 +65,7 @@ def hill(
     A negative of high probability is probably a missing label: its term, (peak - p) p^2, falls
     again. Positives get a focal margin.
     """
-    z, t = _widened(logits, targets)
+    z, t = widened(logits, targets)
     shifted = torch.sigmoid(z - margin)
     hit = F.logsigmoid(z - margin) * (1 - shifted) ** exponent
     p = torch.sigmoid(z)
@@ -86,7 +86,7 @@ def self_paced(
 
     To be used after the first epoch: the model must know something before it corrects labels.
     """
-    z, t = _widened(logits, targets)
+    z, t = widened(logits, targets)
     t = torch.maximum(t, (torch.sigmoid(z.detach()) > trust).to(t.dtype))
     shifted = torch.sigmoid(z - margin)
     hit = F.logsigmoid(z - margin) * (1 - shifted) ** exponent
@@ -109,7 +109,8 @@ def tagging_loss(name: str, **settings: float) -> Loss:
     return partial(TAGGING[name], **settings) if settings else TAGGING[name]
 
 
-def _widened(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def widened(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both in the logits' precision, float32 at least."""
     z = logits if logits.dtype == torch.float64 else logits.float()
     return z, targets.to(z.dtype)
 

@@ -80,7 +80,7 @@ def _weighted_sum(logits: Tensor, slope: Tensor) -> Tensor:
 def _uncached(device: str) -> torch.autocast:
     """Return autocast as it is now, but without its cache.
 
-    Weights that are cast without a graph would be found there by the second pass.
+    Before torch 2.10 the second pass would find weights there that were cast without a graph.
     """
     return torch.autocast(
         device,
