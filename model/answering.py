@@ -40,12 +40,10 @@ def generate_answers(
     max_tokens: int = 10,
 ) -> list[Caption]:
     """Return a free-form answer for each image (batch, tokens, image width) and its question."""
-    ids, mask = questions
     return generate(
         network,
         image,
-        ids.to(image.device),
-        mask.to(image.device),
+        *questions,
         tokenizer,
         prompt="",
         beams=beams,
@@ -69,8 +67,7 @@ def rank_answers(
     """
     if not answers:
         raise InputError("no answers to rank; give a list of one or more")
-    ids, mask = (tensor.to(image.device) for tensor in questions)
-    source = read_guidance(network, image, ids, mask)
+    source = read_guidance(network, image, *questions)
     at_once = max(1, ROWS // max(1, len(image)))
     parts = [answers[start : start + at_once] for start in range(0, len(answers), at_once)]
     return torch.cat([_scores(network, source, part, tokenizer) for part in parts], 1)

@@ -129,6 +129,8 @@ def generate(
             f"max_tokens {max_tokens}: the prompt has {len(start)} tokens, the model "
             f"{network.config.positions} positions; take a number between"
         )
+    if not len(image):
+        return []
     source = read_guidance(network, image, tag_ids, tag_mask)
     words = torch.tensor(start, device=image.device).expand(len(image), -1)
     found = _search(network.decoder, source, words, tokenizer.sep, rules)
@@ -144,9 +146,10 @@ def encode_guidance(
     With ``attend_padding``, as released, tags are padded to ``max_tag_tokens`` and the mask is
     ``None``: the decoder attends to the padding too.
     """
+    tag_ids, tag_mask = tag_ids.to(image.device), tag_mask.to(image.device)
     if not network.config.attend_padding:
         return network.interaction(tag_ids, tag_mask, image), tag_mask
-    room = (0, network.config.max_tag_tokens - tag_ids.shape[1])
+    room = (0, max(0, network.config.max_tag_tokens - tag_ids.shape[1]))
     ids, mask = F.pad(tag_ids, room), F.pad(tag_mask, room)  # [PAD] is 0 in every BERT
     return network.interaction(ids, mask, image), None
 
