@@ -179,9 +179,11 @@ class _Reader:
 
     def read(self, words: Tensor, parents: Tensor) -> None:
         """Read a word for each beam (batch, beams), which goes on from the beam ``parents``."""
-        first = torch.arange(len(parents), device=parents.device)[:, None] * self._beams
-        rows = (first + parents).flatten()
-        past = [layer.select(rows) for layer in self._past]
+        past = self._past
+        if self._beams > 1:  # one beam always goes on from itself
+            first = torch.arange(len(parents), device=parents.device)[:, None] * self._beams
+            rows = (first + parents).flatten()
+            past = [layer.select(rows) for layer in past]
         hidden, self._past = self._decoder(words.reshape(-1, 1), *self._source, past)
         self._hidden = hidden[:, -1]
 
