@@ -23,7 +23,7 @@ tags: [image-tagging, image-captioning]
 | alignment | {alignment} |
 
 ```python
-from model import Tag2Text
+from tag2text import Tag2Text
 
 model = Tag2Text.from_pretrained(".")
 model.tag(["photo.jpg"])

@@ -26,15 +26,16 @@ def unique_tensors(module: nn.Module) -> dict[str, Tensor]:
     return {name: state[name].detach() for name in names.values()}
 
 
-def save_weights(module: nn.Module, path: Path, metadata: Mapping[str, str]) -> None:
+def save_weights(module: nn.Module, path: Path, *, vocabulary: str) -> None:
     """Write a module's unique tensors as safetensors: beside, to the disk, then renamed.
 
-    ``metadata`` goes into the header; PyTorch's format name is added.
+    The header names the vocabulary by its fingerprint, and nothing else: several entries would
+    come in an order of chance, and the same weights must be the same bytes.
     """
     tensors = {name: tensor.contiguous() for name, tensor in unique_tensors(module).items()}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        save_file(tensors, temporary, {**metadata, "format": "pt"})
+        save_file(tensors, temporary, {"vocabulary": vocabulary})
         temporary.chmod(0o644)  # safetensors makes files that only their owner can read
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
@@ -52,11 +53,11 @@ def load_weights(module: nn.Module, path: Path) -> None:
     fill(module, weights, str(path))
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    """Return the header's metadata of a safetensors file."""
+def read_fingerprint(path: Path) -> str:
+    """Return the fingerprint of the vocabulary that the weights in a file are for."""
     try:
         with safe_open(path, "pt") as file:
-            return file.metadata() or {}
+            return str((file.metadata() or {}).get("vocabulary", ""))
     except (OSError, SafetensorError) as error:
         raise _unreadable(path, error) from error
 
@@ -88,12 +89,12 @@ def _check_names(state: Mapping[str, Tensor], weights: Mapping[str, Tensor], ori
     given = {id(state[name]) for name in weights if name in state}
     missing = [name for name, tensor in state.items() if id(tensor) not in given]
     for what, names in (
-        ("the model lacks", sorted(weights.keys() - state.keys())),
-        ("is missing", missing),
+        ("not the model's", sorted(weights.keys() - state.keys())),
+        ("missing", missing),
     ):
         if names:
             shown = ", ".join(names[:3]) + (", ..." if names[3:] else "")
-            raise InputError(f"{origin}: {len(names)} weights that {what}: {shown}")
+            raise InputError(f"{origin}: weights {what} ({len(names)}): {shown}")
 
 
 def read_pickle(path: Path) -> dict[str, Any]:

@@ -71,7 +71,7 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "vit-base": {"image_encoder": "vit_base_patch16_224"},
     "tiny": {
         "image_encoder": "swin_tiny_patch4_window7_224",
-        "image_options": {"embed_dim": 32, "depths": (1, 1, 2), "num_heads": (2, 4, 8)},
+        "image_options": {"embed_dim": 32, "depths": [1, 1, 2], "num_heads": [2, 4, 8]},
         "image_size": 64,
         "words": 2048,
         "positions": 64,

@@ -13,7 +13,7 @@ from torch import Tensor
 from model.alignment import AlignmentEncoder
 from model.answering import encode_questions, generate_answers, rank_answers
 from model.card import card
-from model.checkpoint import load_weights, read_metadata, save_weights
+from model.checkpoint import load_weights, read_fingerprint, save_weights
 from model.config import ModelConfig, from_json
 from model.generation import generate
 from model.guidance import spoken, user_tags
@@ -109,8 +109,7 @@ class Tag2Text:
         write_whole(folder / CARD, card(self.network, self.vocabulary))
         self.vocabulary.save(folder / "vocabulary")
         self.tokenizer.save(folder / "tokenizer")
-        metadata = {"vocabulary": self.vocabulary.fingerprint}
-        save_weights(self.network, folder / WEIGHTS, metadata)
+        save_weights(self.network, folder / WEIGHTS, vocabulary=self.vocabulary.fingerprint)
 
     def with_vocabulary(self, vocabulary: Vocabulary) -> Tag2Text:
         """Return a model for other tags: common ones keep what was learned, the rest are new.
@@ -354,7 +353,7 @@ class Tag2Text:
 
 
 def _check_fingerprint(folder: Path, vocabulary: Vocabulary) -> None:
-    trained = read_metadata(folder / WEIGHTS).get("vocabulary", "")
+    trained = read_fingerprint(folder / WEIGHTS)
     if trained != vocabulary.fingerprint:
         raise InputError(
             f"{folder}: the weights are for the vocabulary {trained[:12] or 'of no name'}, beside "

@@ -68,7 +68,8 @@ def convert(
     else:
         tags = read_tag_list(vocabulary, None if blocks is None else _sizes(blocks))
     words = load_tokenizer(tokenizer, words=RELEASED.words)
-    network = convert_weights(read_released(checkpoint), classes=len(tags), image_size=image_size)
+    weights = read_released(checkpoint)
+    network = convert_weights(weights, classes=len(tags), image_size=image_size, config=RELEASED)
     made = Tag2Text(network, tags, words)
     made.save_pretrained(output)
     typer.echo(f"{output}: {tags.describe()}; {made.config.image_size} px")

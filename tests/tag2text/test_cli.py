@@ -20,7 +20,10 @@ from vocab.decisions import Event, format_event
 from vocab.vocabulary import Vocabulary
 
 HEAVY = ("apache_beam", "spacy", "pyarrow", "numpy", "PIL", "torch", "sng_parser", "nltk")
-COMMANDS = ("demo", "manifest", "mine", "count", "shards", "check", "inspect", "parse", "vocab")
+COMMANDS = (
+    *("demo", "manifest", "mine", "count", "shards", "check", "inspect", "parse", "vocab"),
+    *("convert", "tag", "caption"),
+)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], *([c, "--help"] for c in COMMANDS)])
