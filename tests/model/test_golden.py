@@ -11,15 +11,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from model.generation import generate
 from model.losses import asymmetric
 from model.network import Network
 from model.released import RELEASED, convert_weights
+from model.tokenizer import Tokenizer
 from tests.model.released import GOLDEN, drawn_weights, released_names
 
 CLASSES = 3429
 TOLERANCE = 1e-4
 POSITIVES = ((0, 10, 3100), (5, 2828, 3300, 3400))
 PROMPT = 4
+# Of bert-base-uncased's 30,522 words those that the captions need, at their ids.
+WORDS = {
+    **{"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103, "|": 1064},
+    **{"a": 1037, "of": 1997, "picture": 3861, "prosecutor": 12478, "waistband": 27553},
+    **{"[DEC]": 30522, "[ENC]": 30523},
+}
 
 pytestmark = pytest.mark.slow
 
@@ -123,3 +131,26 @@ def test_caption_loss(decoded: Tensor, golden: dict[str, Tensor]) -> None:
         decoded[:, :-1].flatten(0, 1), targets[:, 1:].flatten(), label_smoothing=0.1
     )
     assert difference(loss, golden["loss_lm"]) < TOLERANCE
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_greedy_captions(
+    alone: bool, network: Network, image: Tensor, golden: dict[str, Tensor]
+) -> None:
+    places = {index: word for word, index in WORDS.items()}
+    tokenizer = Tokenizer([places.get(i, f"[unused{i}]") for i in range(RELEASED.words)])
+    made = [
+        found.text
+        for rows in ([slice(0, 1), slice(1, 2)] if alone else [slice(0, 2)])
+        for found in generate(
+            network,
+            image[rows],
+            golden["tag_ids"][rows].long(),
+            golden["tag_mask"][rows].bool(),
+            tokenizer,
+            min_tokens=5,
+            max_tokens=20,
+        )
+    ]
+    with np.load(GOLDEN) as figures:
+        assert made == figures["greedy"].tolist()
