@@ -1,0 +1,88 @@
+"""RandAugment for pictures that have captions (Cubuk et al., 2020; the choice of BLIP's authors).
+
+No operation changes hues: captions speak of colours. Magnitudes are half of the full ones, 5 of 10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Final
+
+import numpy as np
+import torch
+from PIL import Image, ImageEnhance, ImageOps
+from torch import Tensor
+
+OPERATIONS: Final = 2
+CHANCE: Final = 0.5  # of each drawn operation to be applied
+STRENGTH: Final = 0.5  # 5 of 10
+_GREY: Final = (128, 128, 128)
+
+Operation = Callable[[Image.Image, float], Image.Image]  # the number is -1 or 1, where it matters
+
+
+def augment(pixels: Tensor, random: Random) -> Tensor:
+    """Return pixels uint8 (size, size, 3) after two random operations, each applied by chance."""
+    drawn = random.choices(_OPERATIONS, k=OPERATIONS)
+    chosen = [
+        (operation, random.choice((-1, 1))) for operation in drawn if random.random() < CHANCE
+    ]
+    if not chosen:
+        return pixels
+    image = Image.fromarray(pixels.numpy())
+    for operation, sign in chosen:
+        image = operation(image, sign * STRENGTH)
+    return torch.from_numpy(np.array(image))
+
+
+def _same(image: Image.Image, _: float) -> Image.Image:
+    return image
+
+
+def _contrast(image: Image.Image, _: float) -> Image.Image:
+    return ImageOps.autocontrast(image)
+
+
+def _equalised(image: Image.Image, _: float) -> Image.Image:
+    return ImageOps.equalize(image)
+
+
+def _brightness(image: Image.Image, level: float) -> Image.Image:
+    return ImageEnhance.Brightness(image).enhance(1 + 0.9 * level)
+
+
+def _sharpness(image: Image.Image, level: float) -> Image.Image:
+    return ImageEnhance.Sharpness(image).enhance(1 + 0.9 * level)
+
+
+def _sheared_across(image: Image.Image, level: float) -> Image.Image:
+    return _moved(image, (1, 0.3 * level, 0, 0, 1, 0))
+
+
+def _sheared_down(image: Image.Image, level: float) -> Image.Image:
+    return _moved(image, (1, 0, 0, 0.3 * level, 1, 0))
+
+
+def _shifted_across(image: Image.Image, level: float) -> Image.Image:
+    return _moved(image, (1, 0, image.width * level * 0.05, 0, 1, 0))
+
+
+def _shifted_down(image: Image.Image, level: float) -> Image.Image:
+    return _moved(image, (1, 0, 0, 0, 1, image.height * level * 0.05))
+
+
+def _turned(image: Image.Image, level: float) -> Image.Image:
+    return image.rotate(30 * level, Image.Resampling.BILINEAR, fillcolor=_GREY)
+
+
+def _moved(image: Image.Image, matrix: tuple[float, ...]) -> Image.Image:
+    return image.transform(
+        image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=_GREY
+    )
+
+
+_OPERATIONS: Final[tuple[Operation, ...]] = (
+    _same, _contrast, _equalised, _brightness, _sharpness,
+    _sheared_across, _sheared_down, _shifted_across, _shifted_down, _turned,
+)  # fmt: skip
