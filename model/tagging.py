@@ -24,7 +24,8 @@ from model.config import ModelConfig
 from model.layers import Attention, FeedForward, Stack, init_weights, split_heads
 
 Criterion = Callable[..., Tensor]  # (logits, targets) or (logits, targets, ignore)
-CHUNK: Final = 1 << 24  # numbers in a chunk's widest activation: 64 MB in float32
+CHUNK: Final = 1 << 23  # numbers in a chunk's widest activation: 32 MB in float32
+BATCHED: Final = 16  # times as many on an accelerator, which is slow to start and has the memory
 PRIOR: Final = 0.05  # chance of a label that a new classifier starts from
 
 
@@ -148,7 +149,8 @@ class TaggingHead(nn.Module):
 
     def chunks(self, batch: int, classes: int) -> list[slice]:
         """Return slices of the labels whose activations stay within ``CHUNK`` numbers."""
-        size = max(1, CHUNK // (batch * self._inner))
+        room = CHUNK * (1 if self.labels.device.type == "cpu" else BATCHED)
+        size = max(1, room // (batch * self._inner))
         return [slice(start, start + size) for start in range(0, classes, size)]
 
     def score(self, labels: Labels, sources: Sequence[Source]) -> Tensor:

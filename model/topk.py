@@ -3,7 +3,9 @@
 Queries do not see each other, so a label's part of the gradient is its own. A first pass without
 a graph scores all labels and says how steep the loss is at each; a second pass scores only the
 steepest again and differentiates them. The asymmetric loss has a slope of exactly zero at
-negatives below its clip, so what is left out is little. A guard measures it.
+negatives below its clip, so a head that knows its labels leaves out next to nothing. One that
+still learns them does not: it holds thousands of negatives above the clip, each with a small
+slope. A guard measures the share and takes the full gradient then.
 """
 
 from __future__ import annotations
@@ -39,9 +41,9 @@ def topk_loss(
     """Return the exact loss, whose gradient is that of each image's ``queries`` steepest labels.
 
     Shapes and ``criterion`` are those of :meth:`TaggingHead.loss`. When more than ``tolerance``
-    of the sum of |dL/dz| would be left out, as before a classifier has learned that most labels
-    are absent, the gradient is the full one and ``uncovered`` is 0. Asking costs one wait for the
-    device. The head runs without dropout: both passes must see the same network.
+    of the sum of |dL/dz| would be left out, the gradient is the full one and ``uncovered`` is 0;
+    that costs one forward pass more than :meth:`TaggingHead.loss`. To ask is to wait for the
+    device once. The head runs without dropout: both passes must see the same network.
     """
     with _without_dropout(head):
         loss, logits, slope = _slope(head, image, targets, criterion, ignore)

@@ -78,6 +78,12 @@ def test_chunks_have_the_loss_and_the_gradients_of_the_plain_way(monkeypatch, cr
     assert not logits.requires_grad
 
 
+def test_chunks_stay_within_their_room_and_an_accelerator_has_more():
+    head = TaggingHead(ModelConfig(), classes=3429, image_width=IMAGE)
+    assert len(head.chunks(16, 3429)) == 21
+    assert len(head.to("meta").chunks(16, 3429)) == 2
+
+
 def test_chunks_ignore_what_is_unknown(monkeypatch):
     chunked(monkeypatch, 4)
     head, (image, targets) = make(), sample()
