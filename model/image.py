@@ -24,10 +24,11 @@ class ImageEncoder(nn.Module):
     def __init__(self, config: ModelConfig, *, pretrained: bool = False) -> None:
         super().__init__()
         options = {**_size_options(config), **config.image_options}
-        self.backbone = timm.create_model(
+        backbone: Any = timm.create_model(
             config.image_encoder, pretrained=pretrained, num_classes=0, **options
         )
-        self.width: int = self.backbone.num_features
+        self.backbone: Any = backbone
+        self.width: int = backbone.num_features
         self._own_summary = getattr(self.backbone, "num_prefix_tokens", 0) > 0
         self._channels_last = getattr(self.backbone, "output_fmt", "NCHW") == "NHWC"
 

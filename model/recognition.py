@@ -37,6 +37,8 @@ def label_ids(vocabulary: Vocabulary, labels: Sequence[str]) -> list[int]:
     A label that no class bears may be an alias or an inflected form of one;
     :class:`InputError` otherwise, with the nearest tags.
     """
+    if isinstance(labels, str):
+        raise InputError(f"labels {labels!r}: give a list of them, such as [{labels!r}]")
     ids = list(dict.fromkeys(index for label in labels for index in _named(vocabulary, label)))
     if not ids:
         raise InputError("no labels to score; name some, or leave labels out to score all")

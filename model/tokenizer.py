@@ -11,6 +11,7 @@ import json
 import string
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from logging import CRITICAL
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -198,7 +199,10 @@ def _untrained(model: models.WordPiece) -> WordPieces:
 
 def _from_hub(name: str | Path | None) -> Path:
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import logging
 
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(CRITICAL)  # it logs every retry; the error below says it all
     try:
         return Path(hf_hub_download(str(name or DEFAULT), FILE))
     except (OSError, ValueError) as error:
@@ -206,6 +210,8 @@ def _from_hub(name: str | Path | None) -> Path:
             f"tokenizer {str(name or DEFAULT)!r} is neither a path here nor to be had from the "
             "hub; give a vocab.txt, or train one from your captions"
         ) from error
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def _read_json(path: Path) -> list[str]:

@@ -67,8 +67,8 @@ def convert(
         tags = Vocabulary.load(vocabulary)
     else:
         tags = read_tag_list(vocabulary, None if blocks is None else _sizes(blocks))
-    words = load_tokenizer(tokenizer, words=RELEASED.words)
     weights = read_released(checkpoint)
+    words = load_tokenizer(tokenizer, words=RELEASED.words)
     network = convert_weights(weights, classes=len(tags), image_size=image_size, config=RELEASED)
     made = Tag2Text(network, tags, words)
     made.save_pretrained(output)

@@ -112,6 +112,8 @@ def test_labels_by_name_alias_and_inflection() -> None:
         named("scene:dig")
     with pytest.raises(InputError, match="no labels"):
         named()
+    with pytest.raises(InputError, match="give a list of them"):
+        label_ids(vocabulary, "dog")
 
 
 def test_choose_breaks_ties_by_class() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from model.network import Network
 from model.tag2text import Tag2Text
 from tag2text.cli import app
 from tag2text.commands_model import image_paths
-from tests.e2e.jobs import CLI
 from tests.model.released import drawn_weights
 from tests.model.tiny import WORDS, tiny_model, tiny_tokenizer
 from tests.pictures import picture
@@ -114,14 +112,13 @@ def test_caption_options(model: Path, folder: Path) -> None:
 def test_what_cannot_be_read_fails_alone(model: Path, folder: Path) -> None:
     (folder / "aa.jpg").write_bytes(picture()[:300])
     missing = folder / "none.jpg"
-    line = [*CLI, "tag", str(folder), str(missing), "--model", str(model), "--json"]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    done = invoke("tag", folder, missing, "--model", model, "--json")
+    assert done.exit_code == 1
     errors = done.stderr.splitlines()
     assert len(errors) == 2
     assert errors[0].startswith(f"tag2text: {folder / 'aa.jpg'}: is broken")
     assert errors[1] == f"tag2text: {missing}: cannot be read (No such file or directory)"
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    rows = lines(done)
     assert ["tags" in row for row in rows] == [True, False, True, True, False]
     assert rows[1]["error"] == errors[0].removeprefix("tag2text: ")
 
