@@ -110,8 +110,9 @@ def _batch(batch: pa.RecordBatch, keys: pa.Array, first: int) -> Batch:
         pc.struct_field(flat, "kind"), pc.struct_field(flat, "tag"), ":"
     )
     ids = pc.fill_null(pc.index_in(names, value_set=keys), OTHER)
-    texts = (batch.column(name).to_pylist() for name in ("key", "source", "caption"))
-    return Batch(first, *texts, ids.to_pylist(), pc.list_parent_indices(tags).to_pylist())
+    samples, sources, captions = (batch.column(name).to_pylist() for name in COLUMNS[:3])
+    rows = pc.list_parent_indices(tags).to_pylist()
+    return Batch(first, samples, sources, captions, ids.to_pylist(), rows)
 
 
 def _choose(
