@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from tag2text import command_review
 from tag2text.options import MinImages, Quota, Top, Weight, checked_flags, selection
 
 CANDIDATES = Path("annotations/candidates.tsv")
@@ -102,3 +103,7 @@ def _digest(files: Iterable[Path]) -> str:
     for file in files:
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
+
+
+app.command()(command_review.review)
+app.command()(command_review.adjudicate)
