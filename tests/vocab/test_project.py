@@ -37,7 +37,8 @@ def test_a_project_that_says_everything(root):
     write(
         root,
         'candidates = "others.tsv"\nlog = "logs/here"\n' + GOOD + "[policy]\n"
-        'undecided = "keep"\nunresolved = "drop"\n[reasons]\nnot-seen = "is a sound"\n',
+        'undecided = "keep"\nunresolved = "drop"\n[weights]\ncoco = 3.5\nvg = 2\n'
+        '[reasons]\nnot-seen = "is a sound"\n',
     )
     (root / "logs" / "here").mkdir(parents=True)
     for name in ("b.jsonl", "a.jsonl", "a.lock", "c.txt"):
@@ -45,6 +46,7 @@ def test_a_project_that_says_everything(root):
     project = load_project(root)
     assert [path.name for path in project.logs] == ["a.jsonl", "b.jsonl"]
     assert project.reasons == {"not-seen": "is a sound"}
+    assert project.weights == {"coco": 3.5, "vg": 2}
     assert (project.undecided, project.unresolved) == ("keep", "drop")
 
 
@@ -67,6 +69,8 @@ def test_a_project_that_says_everything(root):
         (GOOD + "[policy]\nunresolved = [1]", "unresolved is [1]; it can be keep, drop or fail"),
         (GOOD + '[reasons]\n"a b" = "x"', "reason 'a b': write it as short-code = "),
         (GOOD + "[reasons]\na = 3", "reason 'a': write it as short-code = "),
+        (GOOD + "[weights]\ncoco = nan", "weight coco is nan; it must be a number of 0 or more"),
+        (GOOD + "[weights]\ncoco = true", "weight coco is True; it must be a number"),
     ],
 )
 def test_what_is_wrong_is_one_line_that_names_it(root, text, message):
