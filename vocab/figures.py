@@ -153,17 +153,15 @@ def coverage_of_captions(
     """Return the coverage of real captions by vocabularies of growing size.
 
     ``place`` is the place of each tag's class, from 1; a class is in the vocabulary when its place
-    is within the size. A caption is covered when one of its tags is; one without a tag does not
-    count.
+    is within the size. The shares are those of :mod:`vocab.coverage`.
     """
     mentions: Counter[int] = Counter()
     first: Counter[int] = Counter()
     beyond = max(place.values(), default=0) + 1
     for tags, others in captions:
-        places = [place.get(tag, beyond) for tag in tags] + [beyond] * others
-        if places:
-            mentions.update(places)
-            first[min(places)] += 1
+        places = [place.get(tag, beyond) for tag in tags]
+        mentions.update([*places, *[beyond] * others])
+        first[min(places, default=beyond)] += 1
     return _cumulated(mentions, first, beyond - 1, most)
 
 

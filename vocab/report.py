@@ -6,7 +6,7 @@ The same project, logs and lists give the same bytes: times on the page are thos
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,6 @@ from vocab.candidates import Candidates, read_candidates
 from vocab.decisions import Event, Problem, State, effective, read_log, replay, resolve
 from vocab.examples import CoverageRow
 from vocab.figures import (
-    Coverage,
     Fate,
     annotators,
     class_of,
@@ -34,8 +33,6 @@ from vocab.prequential import prequential
 from vocab.project import Project
 from vocab.report_style import STYLE
 from vocab.wordnet import MISSING, Senses
-
-Captions = Iterable[CoverageRow]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +53,10 @@ class Review:
     captions: tuple[CoverageRow, ...] | None = None
     lists: tuple[ClassList, ...] = ()
 
+    def with_captions(self, captions: Iterable[CoverageRow]) -> Review:
+        """Return the review with a sample of captions."""
+        return replace(self, captions=tuple(captions))
+
 
 class Section(NamedTuple):
     """A part of the page: its anchor, its heading, markup."""
@@ -69,7 +70,6 @@ def read_review(
     project: Project,
     *,
     senses: Senses | None = None,
-    captions: Captions | None = None,
     lists: Iterable[ClassList] = (),
 ) -> Review:
     """Return the project's review as its logs stand; bad lines are kept apart, never fatal."""
@@ -85,7 +85,6 @@ def read_review(
         problems=tuple(problems),
         senses=senses,
         synonyms=_first_sense(senses) if senses else None,
-        captions=None if captions is None else tuple(captions),
         lists=tuple(lists),
     )
 
@@ -108,6 +107,7 @@ def render(review: Review) -> str:
         _coverage(review),
         _overlap(review),
         _people(review),
+        _agreement(review),
         _learner(review),
         _inconsistent(review),
         _lists(review),
@@ -178,15 +178,10 @@ def _coverage(review: Review) -> Section:
         most = coverage_of_captions(review.captions, {row.key: row.rank for row in rows})
         source = (
             f"Of a sample of {len(review.captions):,} captions: a mention is one tag of one "
-            "caption, a merged tag counts for its class. Tags that are no candidates count too."
+            "caption, of a candidate or not; a merged tag counts for its class."
         )
-    return Section(
-        "coverage", "Coverage of captions", _charts(_coverage_charts(kept, most, source))
-    )
-
-
-def _coverage_charts(kept: Sequence[Coverage], most: Sequence[Coverage], source: str) -> str:
-    return report_tags.coverage(kept, most, source=source)
+    body = report_tags.covered(kept) + _charts(report_tags.coverage(kept, most, source=source))
+    return Section("coverage", "Coverage of captions", body)
 
 
 def _places(all_fates: Sequence[Fate]) -> dict[Tag, int]:
@@ -238,6 +233,16 @@ def _people(review: Review) -> Section:
     table = report_people.people(found, len(review.state.rulings))
     drawn = report_people.progress(found) + report_people.times(found)
     return Section("annotators", title, table + _charts(drawn))
+
+
+def _agreement(review: Review) -> Section:
+    words = (
+        "Over the tags that two or more decided on. Raw: votes on the same side, keep (in any way) "
+        "or drop; exact: on the very same decision. Alpha misleads where nearly all is kept, AC1 "
+        "does not."
+    )
+    body = _note(words) + report_people.agreement(review.state.votes)
+    return Section("agreement", "Agreement", body)
 
 
 def _learner(review: Review) -> Section:

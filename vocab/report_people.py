@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Final
 
 from vocab import charts
+from vocab.agreement import Agreement, Votes, agreements, pairwise
 from vocab.charts import Axis, Bar, Part, Series
 from vocab.decisions import Event, Problem
 from vocab.figures import SECONDS, Annotator, time_bins
@@ -81,22 +82,59 @@ def _span(place: int) -> str:
     return f"{edge}–{SECONDS[place + 1]:g}" if place + 1 < len(SECONDS) else f"{edge}+"
 
 
-def matrix(title: str, names: Sequence[str], values: Sequence[Sequence[float | None]]) -> str:
-    """Return a figure for each pair of annotators, shaded by its size (0 to 1)."""
+def agreement(votes: Votes) -> str:
+    """Return how far annotators agree on the tags that two or more decided on."""
+    by_kind = agreements(votes)
+    if not by_kind:
+        return '<p class="note">No tag was decided on by two annotators.</p>'
+    header = ["kind", "tags", "raw", "exact", "AC1", "AC1, 95%", "alpha", "kappa"]
+    header += ["on keeping", "on dropping"]
+    rows = [[name, *_figures(figures)] for name, figures in by_kind.items()]
+    return table(header, rows) + _matrices(votes)
+
+
+def _figures(found: Agreement) -> list[object]:
+    interval = found.ac1_interval
+    span = f"{interval.low:.2f} to {interval.high:.2f}" if interval else "–"
+    shares: list[object] = [found.n, found.raw, found.exact, _score(found.ac1), span]
+    return [*shares, _score(found.alpha), _score(found.kappa), found.positive, found.negative]
+
+
+def _matrices(votes: Votes) -> str:
+    pairs = pairwise(votes)
+    names = sorted({name for pair in pairs for name in pair})
+    raw = {pair: figures.raw for pair, figures in pairs.items()}
+    ac1 = {pair: figures.ac1 for pair, figures in pairs.items()}
+    tags = {pair: figures.n for pair, figures in pairs.items()}
+    grids = matrix("Raw agreement, by pair", names, raw, tags)
+    return f'<div class="charts">{grids}{matrix("AC1, by pair", names, ac1, tags)}</div>'
+
+
+def matrix(
+    title: str,
+    names: Sequence[str],
+    values: Mapping[tuple[str, str], float | None],
+    tags: Mapping[tuple[str, str], int],
+) -> str:
+    """Return a figure for each pair of names (in order), shaded by its size from 0 to 1."""
     head = "".join(f'<th scope="col"><bdi>{text(name)}</bdi></th>' for name in names)
     body = "".join(
-        f'<tr><th scope="row"><bdi>{text(name)}</bdi></th>{"".join(map(_shaded, row))}'
-        for name, row in zip(names, values, strict=True)
+        f'<tr><th scope="row"><bdi>{text(row)}</bdi></th>'
+        + "".join(
+            _shaded(values.get(pair), tags.get(pair, 0))
+            for pair in ((min(row, column), max(row, column)) for column in names)
+        )
+        for row in names
     )
-    grid = f'<div class="scroll"><table class="matrix"><tr><th></th>{head}{body}</table></div>'
-    return figure(title, grid)
+    grid = f'<div class="scroll"><table class="matrix"><tr><td></td>{head}{body}</table></div>'
+    return figure(title, grid, note="In small: the tags that both decided on.")
 
 
-def _shaded(value: float | None) -> str:
+def _shaded(value: float | None, tags: int) -> str:
     if value is None:
         return "<td>·</td>"
     depth = max(0, min(100, round(value * 100)))
-    return f'<td style="--depth:{depth}%">{value:.2f}</td>'
+    return f'<td style="--depth:{depth}%">{value:.2f}<small>{tags:,}</small></td>'
 
 
 def learner(shown: Sequence[Prediction], replayed: Sequence[Prediction]) -> str:

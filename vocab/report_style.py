@@ -48,6 +48,7 @@ td.long { white-space: normal; min-width: 240px; overflow-wrap: anywhere; }
 table.matrix { min-width: 0; }
 table.matrix td { text-align: center; padding: 8px 14px; min-width: 64px; border: 0;
   background: color-mix(in srgb, var(--kept) calc(var(--depth, 0%) * .55), var(--card)); }
+table.matrix small { display: block; color: var(--soft); font-size: 11px; }
 table.matrix th { padding: 8px 14px 8px 0; border: 0; vertical-align: middle; }
 code { font-size: 13px; }
 @media (max-width: 900px) {

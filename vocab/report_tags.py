@@ -141,6 +141,17 @@ def _reasons(fates: Sequence[Fate], reasons: Mapping[str, str]) -> str:
     )
 
 
+def covered(kept: Sequence[Coverage]) -> str:
+    """Return what all kept classes together cover."""
+    if not kept:
+        return ""
+    size, mentions, captions = kept[-1]
+    pairs = [("kept classes", f"{size:,}"), ("tag mentions covered", f"{mentions:.1%}")]
+    if captions is not None:
+        pairs.append(("captions with a kept tag", f"{captions:.1%}"))
+    return figures(pairs)
+
+
 def coverage(kept: Sequence[Coverage], ceiling: Sequence[Coverage], *, source: str) -> str:
     """Return the coverage of captions against the size of the vocabulary, and what it rests on."""
     lines = [Series("kept classes", "kept", [(float(c.size), c.mentions) for c in kept])]
