@@ -227,9 +227,13 @@ class _Scores:
         return [p for p in sorted(likely, key=sureness, reverse=True) if sureness(p) >= 0.5][:n]
 
     def refresh(self, n: int) -> None:
-        """Score ``n`` places anew, round and round; what has risen is entered in the heap again."""
+        """Score ``n`` places: a quarter for the first time, the others anew, round and round.
+
+        What has risen is entered in the heap again; what sank is found out at its top.
+        """
         self._now += 1
-        for _ in range(min(n, self._frontier)):
+        first = self._advance(n // 4)
+        for _ in range(min(n - first, self._frontier)):
             self._next = (self._next + 1) % self._frontier
             place = self._next
             if self._open(place):

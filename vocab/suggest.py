@@ -21,7 +21,7 @@ from vocab.wordnet import Senses
 
 SENSES: Final = 3  # the most frequent senses of a tag that are compared
 FAR: Final = 4  # the product of a shared sense's ranks beyond which it is far-fetched
-ALIKE: Final = 75.0  # rapidfuzz's ratio, per cent, from which two words look alike
+ALIKE: Final = 88.0  # rapidfuzz's ratio, per cent, from which two words look alike
 BACKED: Final = 0.15  # cosine of contexts from which they back another reason
 NEIGHBOURS: Final = 300  # tags of similar contexts that are looked at
 SHORTEST: Final = 3  # letters of a shortened word
@@ -38,7 +38,7 @@ SPELLINGS: Final = dict(
 )
 BRITISH: Final = re.compile(r"(?<=col|fav|hon|lav|arb|ghb|arm|lab|vap)our")  # colour, flavour...
 ENDINGS: Final = (("tre", "ter"), ("ogue", "og"), ("ise", "ize"), ("ising", "izing"))
-DERIVED: Final = ("er", "r", "ing", "y", "ed")  # a rider is no ride
+DERIVED: Final = ("er", "r", "ing", "y", "ed", "en", "ance")  # a rider is no ride
 
 
 class Contexts(Protocol):
@@ -121,33 +121,40 @@ class Suggester:
         for other in likeness:
             if other.kind != tag.kind or likeness[other] < BACKED:
                 continue
-            if self._known(tag) and self._known(other):
-                continue
-            if _alike(tag.tag, other.tag):
+            pair = _differing(tag.tag, other.tag)
+            unknown = [word for word in pair if not self._known(Tag(tag.kind, word))]
+            if unknown and _alike(*pair):
                 yield other, 1.2, "similar spelling, same contexts"
-            elif _shortens(tag.tag, other.tag):
+            elif _shortens(*pair) and min(pair, key=len) in unknown:
                 yield other, 1.1, "short form, same contexts"
 
     def _known(self, tag: Tag) -> bool:
         return self._senses is None or bool(self._senses.senses(tag, 1))
 
 
+def _differing(one: str, other: str) -> tuple[str, str]:
+    """Return the words in which the tags differ, if it is one word only; else nothing twice."""
+    words, others = one.split(), other.split()
+    if len(words) != len(others):
+        return "", ""
+    pairs = [pair for pair in zip(words, others, strict=True) if pair[0] != pair[1]]
+    return pairs[0] if len(pairs) == 1 else ("", "")
+
+
 def _alike(one: str, other: str) -> bool:
-    """Say whether the tags differ in one word only, and there by few letters."""
     from rapidfuzz import fuzz
 
-    pairs = zip(one.split(), other.split(), strict=False)
-    differing = [pair for pair in pairs if pair[0] != pair[1]]
-    if len(one.split()) != len(other.split()) or len(differing) != 1:
-        return False
-    short, long = sorted(differing[0], key=len)
-    derived = any(long == short + ending for ending in DERIVED)
-    return not derived and bool(fuzz.ratio(short, long) >= ALIKE)
+    return bool(one) and not _derived(one, other) and fuzz.ratio(one, other) >= ALIKE
 
 
 def _shortens(one: str, other: str) -> bool:
     short, long = sorted((one, other), key=len)
-    return len(short) >= SHORTEST and " " not in long and long.startswith(short)
+    return len(short) >= SHORTEST and long.startswith(short) and not _derived(one, other)
+
+
+def _derived(one: str, other: str) -> bool:
+    short, long = sorted((one, other), key=len)
+    return any(long == short + ending for ending in DERIVED)
 
 
 def _group(kind: str) -> str:

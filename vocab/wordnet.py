@@ -125,7 +125,7 @@ class Senses:
     def _entry(self, part: str, text: str) -> Entry | None:
         """Return the entry of a word or compound, also of its singular or base form."""
         word = text.lower().replace(" ", "_")
-        line = self._line(part, word)
+        line = self._line(part, word) if word else None  # the licence's lines have no word
         if line is None and part != "adj":
             base = verb_lemma(word) if part == "verb" else noun_lemma(word)
             line = self._line(part, base) if base != word else None
