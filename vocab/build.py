@@ -42,6 +42,14 @@ class Build:
     outcomes: tuple[Outcome, ...]
     ignored: tuple[Tag, ...] = ()
 
+    def merged(self) -> list[frozenset[Tag]]:
+        """Return the candidates of each class that has several."""
+        members: dict[Tag, set[Tag]] = defaultdict(set)
+        for outcome in self.outcomes:
+            if outcome.into is not None:
+                members[outcome.into].add(outcome.tag)
+        return [frozenset(tags) for tags in members.values() if len(tags) > 1]
+
     def summary(self) -> list[str]:
         """Return lines for a person: the vocabulary, then how many candidates went which way."""
         acts = Counter(outcome.act for outcome in self.outcomes)

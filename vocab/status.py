@@ -42,8 +42,8 @@ class Work:
 class Standing:
     """What all decisions together make of the candidates; the five parts add up to all.
 
-    ``kept`` are classes: kept, retyped or renamed; ``merged`` joined one; ``unresolved`` are tags that
-    annotators disagree on, ``undecided`` those that nobody decided on.
+    ``kept`` are classes: kept, retyped or renamed; ``merged`` joined one; annotators disagree on
+    what is ``unresolved``, and nobody decided on what is ``undecided``.
     """
 
     candidates: int
