@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -24,6 +24,7 @@ DECAY: Final = 1e-4  # L2, as a share of the step
 PRIOR: Final = 0.7  # of 5,000 candidates the paper kept 3,429
 CERTAIN: Final = 8.0  # the largest logit: no prediction claims more than 99.97%
 MEMO: Final = 1 << 13  # candidates whose features are remembered
+RECENT: Final = 200  # earlier decisions that are learnt at once (some 20 ms), for a quick start
 
 Features = tuple[tuple[str, float], ...]
 
@@ -40,6 +41,7 @@ class KeepModel:
         self._weights: dict[str, float] = {"bias": math.log(PRIOR / (1 - PRIOR))}
         self._squares: dict[str, float] = {}
         self._learnt: dict[Tag, tuple[bool, list[tuple[str, float, float]]]] = {}
+        self._backlog: dict[Tag, bool] = {}
         self._votes: dict[str, int] = defaultdict(int)
         self._voters: dict[str, int] = defaultdict(int)
         self._fixed = lru_cache(MEMO)(self._describe)
@@ -65,12 +67,24 @@ class KeepModel:
         self._learnt[tag] = kept, changes
         self._vote(tag, 1 if kept else -1, 1)
 
+    def recall(self, decisions: Iterable[tuple[Tag, bool]]) -> None:
+        """Take in decisions of earlier sittings: the latest at once, others by :meth:`catch_up`."""
+        self._backlog.update(decisions)
+        self.catch_up(RECENT)
+
+    def catch_up(self, n: int) -> bool:
+        """Learn ``n`` of the decisions recalled (some 90 us each); say whether all are learnt."""
+        for _ in range(min(n, len(self._backlog))):
+            self.learn(*self._backlog.popitem())
+        return not self._backlog
+
     def unlearn(self, tag: Tag) -> None:
         """Take a decision back, if there was one.
 
         Its own steps are subtracted: exact, up to rounding, for the last decision; what later
         ones learnt in its presence stays.
         """
+        self._backlog.pop(tag, None)
         if tag not in self._learnt:
             return
         kept, changes = self._learnt.pop(tag)

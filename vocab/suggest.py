@@ -106,12 +106,13 @@ class Suggester:
         """Yield the words of the tag's senses: the first of both, or others that contexts back."""
         if self._senses is None:
             return
+        near = 1 if likeness else 2  # with nothing to go by, the second sense of one will do
         for rank, sense in enumerate(self._senses.senses(tag, SENSES), 1):
             for other in (Tag(k, word.lower()) for k in _kinds(tag.kind) for word in sense.words):
                 if other in self._images:
                     theirs = [s.id for s in self._senses.senses(other, SENSES)]
                     far = rank * (theirs.index(sense.id) + 1 if sense.id in theirs else FAR + 1)
-                    if far == 1 or (far <= FAR and likeness.get(other, 0.0) >= BACKED):
+                    if far <= near or (far <= FAR and likeness.get(other, 0.0) >= BACKED):
                         yield other, 1 + 1 / far, "same sense"
 
     def _looks_alike(

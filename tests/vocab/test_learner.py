@@ -93,6 +93,22 @@ def test_unlearning_what_was_never_learnt_changes_nothing() -> None:
     assert [*map(model.predict, TAGS)] == before
 
 
+def test_earlier_decisions_are_learnt_bit_by_bit_and_can_be_taken_back() -> None:
+    model, never = KeepModel(table(*TAGS)), KeepModel(table(*TAGS))
+    made = [(tag, len(tag.tag) % 2 > 0) for tag in TAGS[:240]]
+    model.recall(made)
+    model.unlearn(made[0][0])
+    model.learn(made[1][0], not made[1][1])
+    assert not model.catch_up(10)
+    assert model.catch_up(1000)
+    for tag, kept in made[:39:-1]:
+        never.learn(tag, kept)
+    never.learn(made[1][0], not made[1][1])
+    for tag, kept in made[39:1:-1]:
+        never.learn(tag, kept)
+    assert [*map(model.predict, TAGS)] == [*map(never.predict, TAGS)]
+
+
 def test_no_prediction_claims_certainty() -> None:
     model = KeepModel(table(*TAGS))
     for _ in range(20):
