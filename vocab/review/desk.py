@@ -166,9 +166,7 @@ class Desk:
         self._focus = None
         done = describe(event)
         if event.act == "drop" and (joined := self.session.joined(tag)):
-            done += (
-                f"; but {joined} merged into it: change {'that' if joined == 1 else 'those'} too"
-            )
+            done += f"; merged into it, so to change too: {joined}"
         return done
 
     def merge_into(self, number: int) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vocab.suggest import Suggester, Suggestion
     from vocab.wordnet import Senses
 
+SLICE = 4000  # candidates indexed for suggestions at a time: some 12 ms
 NO_MINED = "no captions: give --mined DIR (of tag2text mine) to see the tag in use"
 
 
@@ -54,14 +55,16 @@ class Evidence:
         self._examples: Examples | None = None
         self._suggester: Suggester | None = None
         self._builder: subprocess.Popen[bytes] | None = None
-        self._loaded = False
+        self._loaded = self._ready = False
         self.coverage: Coverage | None = None
         self.missing = "" if mined else NO_MINED
 
     @property
-    def pending(self) -> bool:
-        """Whether captions are being gathered; :meth:`poll` tells when they are there."""
-        return self._builder is not None
+    def pending(self) -> float | None:
+        """Seconds until a :meth:`poll` may find something new; None when all is there."""
+        if self._suggester is not None and not self._ready:
+            return 0.02
+        return 0.5 if self._builder is not None else None
 
     def load(self) -> None:
         """Load what is at hand, and begin to gather the captions that are not; returns quickly."""
@@ -71,23 +74,19 @@ class Evidence:
         self._suggest()
 
     def poll(self) -> bool:
-        """Say whether there is something new: the captions, or why there are none."""
+        """Do a little of what is to be done; say whether there is something new to show."""
+        if self._suggester is not None and not self._ready:
+            self._ready = self._suggester.prepare(SLICE)
+            return self._ready
         if self._builder is None or self._builder.poll() is None:
             return False
         builder, self._builder = self._builder, None
         error = builder.communicate()[1].decode(errors="replace").strip().splitlines()
         if builder.returncode:
             self.missing = f"no captions: {error[-1] if error else 'gathering them failed'}"
-        else:
-            self._open()
+        elif self._open():
             self._suggest()
         return True
-
-    def wait(self) -> None:
-        """Wait until the captions are gathered."""
-        if self._builder is not None:
-            self._builder.wait()
-            self.poll()
 
     def clues(self, tag: Tag, *, limit: int = 5, page: int = 0) -> Clues:
         """Return what is known of the tag now; ``page`` counts pages of ``limit`` captions."""
@@ -95,7 +94,7 @@ class Evidence:
             return Clues()
         captions = self._examples.captions(tag, limit, page * limit) if self._examples else ()
         gloss = self._senses.gloss(tag) if self._senses else None
-        merges = self._suggester.merges(tag) if self._suggester else ()
+        merges = self._suggester.merges(tag) if self._suggester and self._ready else ()
         return Clues(captions, gloss, merges)
 
     def close(self) -> None:
@@ -135,8 +134,7 @@ class Evidence:
         return True
 
     def _suggest(self) -> None:
-        try:
-            from vocab.suggest import Suggester
-        except ModuleNotFoundError:
-            return
+        from vocab.suggest import Suggester
+
         self._suggester = Suggester(self._candidates, self._senses, self._examples)
+        self._ready = False

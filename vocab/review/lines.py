@@ -133,6 +133,7 @@ def _joined(line: Iterable[Span]) -> list[Span]:
             joined[-1] = Span(joined[-1].text + span.text, span.role)
         else:
             joined.append(span)
+    joined[-1] = Span(joined[-1].text.rstrip(), joined[-1].role)
     return joined
 
 

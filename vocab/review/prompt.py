@@ -21,8 +21,8 @@ from vocab.review.search import finder
 from vocab.review.spoken import spoken
 
 NEEDS: Final = {
-    "suggestion": "a number", "drop": "a reason or nothing", "drop_reason": "a reason", "merge": "a tag",
-    "retype": "a kind", "rename": "a name", "note": "a text", "jump": "a tag",
+    "suggestion": "a number", "drop": "a reason or nothing", "drop_reason": "a reason",
+    "merge": "a tag", "retype": "a kind", "rename": "a name", "note": "a text", "jump": "a tag",
     "filter": "kind, source or what you decided; nothing: all", "order": "an order",
 }  # fmt: skip
 SCREEN_ONLY: Final = frozenset({"sheet"})
@@ -60,7 +60,7 @@ class _Prompt:
 
     def run(self, read: Callable[[str], str]) -> int:
         self._desk.evidence.load()
-        self._desk.recount()
+        self._look()
         if self._desk.greeting:
             self._write(self._desk.greeting)
         self._card()
@@ -74,6 +74,17 @@ class _Prompt:
                 raise InputError("the input is not UTF-8; convert it") from error
             if line and not self._obey(line):
                 return self._refused
+
+    def _look(self) -> None:
+        """Take in the clues that have come; only the gathering of captions is not waited for."""
+        evidence = self._desk.evidence
+        while (seconds := evidence.pending) is not None:
+            new = evidence.poll()
+            if new:
+                self._desk.recount()
+                self._desk.forget_clues()
+            elif seconds > 0.1:
+                return
 
     def _question(self) -> str:
         names = [action.name for action in ACTIONS if action.name not in SCREEN_ONLY]
@@ -96,7 +107,7 @@ class _Prompt:
             return True
         if said:
             self._write(f"  {said}")
-        self._desk.evidence.poll()
+        self._look()
         if self._desk.current != before or action in ("captions", "undo", "redo"):
             self._card()
         return True

@@ -22,8 +22,6 @@ from vocab.review.lines import Line, Marks, Span, clean
 from vocab.review.paint import Board, key_name
 
 IDLE: Final = 0.06  # seconds without a key after which there is time for what can wait
-POLL: Final = 0.5  # seconds between looks at whether the captions are gathered
-QUIT: Final = "review.quit"
 
 
 class ReviewApp(App[None]):
@@ -110,17 +108,18 @@ class ReviewScreen(Screen[None]):
         self._desk.recount()
         self._desk.forget_clues()
         self.paint()
-        if self._desk.evidence.pending:
-            self._poll_timer = self.set_interval(POLL, self._poll)
+        self._await()
+
+    def _await(self) -> None:
+        if (seconds := self._desk.evidence.pending) is not None:
+            self.set_timer(seconds, self._poll)
 
     def _poll(self) -> None:
-        evidence = self._desk.evidence
-        if evidence.poll():
+        if self._desk.evidence.poll():
             self._desk.recount()
             self._desk.forget_clues()
             self.paint()
-        if not evidence.pending:
-            self._poll_timer.stop()
+        self._await()
 
     def _idle(self, pressed: int) -> None:
         if pressed == self._keys_pressed and self.is_current:
