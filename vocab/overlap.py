@@ -161,7 +161,7 @@ class _Matcher:
         self._near = _near([tag for tag in sorted(held) if tag.kind in kinds], synonyms)
         self._exact = frozenset(tag.tag for tag in held if tag.kind in kinds)
         self._lemmas = frozenset(form for tag in self._exact for form in self._lemma_forms(tag))
-        known = {tag.tag for tag, into in aliases.items() if into in held and tag.kind in kinds}
+        known = {tag.tag for tag, into in aliases.items() if into in held and into.kind in kinds}
         self._aliases = frozenset(form for tag in known for form in (tag, *self._lemma_forms(tag)))
 
     def match(self, listed: ClassList, group: str) -> Overlap:

@@ -206,7 +206,8 @@ def _overlap(review: Review) -> Section:
         "A name counts once, at the first level that fits. Exact: it is a class. Lemma: it is one "
         "after inflection, hyphens and a verb's preposition are set aside. Synonym: by another "
         "name on its line, by a tag merged into a class, or by a frequent WordNet sense. Against: "
-        "the kinds that cover most of the list. At most: what all candidates together would cover."
+        "the kinds that cover most of the list. At most: what all candidates together would cover. "
+        "Of lists of pairs and sentences (ride a horse) only tags of several words are names."
     )
     if review.senses is None:
         words += f" Without WordNet senses ({MISSING})."

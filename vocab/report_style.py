@@ -62,7 +62,8 @@ code { font-size: 13px; }
   dl { gap: 10px 24px; }
 }
 @media print {
-  :root { --paper: #fff; --card: #fff; }
+  :root { color-scheme: light; --paper: #fff; --card: #fff; --ink: #1d1f21; --soft: #63676c;
+    --line: #d8d8d4; }
   body { font-size: 11pt; }
   nav { display: none; }
   .columns { display: block; }
