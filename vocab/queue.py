@@ -21,7 +21,6 @@ from vocab.graph import KINDS, Tag
 
 ORDERS: Final = ("effect", "uncertain", "frequency", "alphabetical")
 WARM_UP: Final = 250
-DAMPING: Final = 0.5  # the square root of the images: else the order is that by frequency
 PINNED: Final = 12  # cards ahead that no new score moves, so that the list on the screen is calm
 SLICE: Final = 24  # candidates scored anew after each decision
 PATIENCE: Final = 48  # candidates scored at most to find the next cards
@@ -308,7 +307,7 @@ class _Scores:
         return self._effect(place) * p * (1 - p) * 4
 
     def _effect(self, place: int) -> float:
-        return float(self._rows[place].images ** DAMPING) if self._by_effect else 1.0
+        return float(self._rows[place].images) if self._by_effect else 1.0
 
 
 def _draw(candidates: Candidates, seed: int | str) -> list[int]:

@@ -76,9 +76,9 @@ def _past_warm_up(model: Fixed, order: str = "effect") -> Queue:
 
 
 def test_then_come_frequent_tags_in_doubt() -> None:
-    model = Fixed(p=0.99)
+    model = Fixed(p=0.999)
     left = _past_warm_up(model).upcoming(400)
-    doubtful = [left[3], left[40], left[200]]
+    doubtful = [left[3], left[20], left[40]]
     model.p.update(dict.fromkeys(doubtful, 0.5))
     queue = _past_warm_up(model)
     queue.refine(1000)
