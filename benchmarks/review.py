@@ -74,13 +74,18 @@ def latencies(terminal: Terminal, keys: int) -> Iterator[float]:
     """Yield, in milliseconds, how long each key takes to the next card."""
     draw = random.Random(0)
     for _ in range(keys):
-        before = decided(terminal.lines) or 0
         pause = draw.uniform(0.1, 0.4)
         while terminal.read(pause) is not None:  # a person looks at the card first
             pass
-        sent = terminal.send(draw.choice("kkkd"))
-        wanted = before + 1
-        yield 1000 * (terminal.wait(lambda lines: decided(lines) == wanted).at - sent)
+        sent, seen = press(terminal, draw.choice("kkkd"))
+        yield 1000 * (seen - sent)
+
+
+def press(terminal: Terminal, key: str) -> tuple[float, float]:
+    """Press a key that decides; return when, and when the next card was on the screen."""
+    wanted = (decided(terminal.lines) or 0) + 1
+    sent = terminal.send(key)
+    return sent, terminal.wait(lambda lines: decided(lines) == wanted).at
 
 
 def speed(project: Path, starts: int, keys: int, flags: Sequence[str]) -> list[object]:
@@ -142,10 +147,7 @@ def together(project: Path) -> tuple[int, str]:
     refusal = " ".join(" ".join(third.lines).split())
     for _ in range(50):
         for terminal in (first, second):
-            before = decided(terminal.lines) or 0
-            terminal.send("k")
-            wanted = before + 1
-            terminal.wait(lambda lines, wanted=wanted: decided(lines) == wanted)
+            press(terminal, "k")
     for terminal in (first, second, third):
         terminal.close()
     logs = [project / "log" / f"{name}.jsonl" for name in ("anna", "ben")]

@@ -112,9 +112,10 @@ def key_lines(hints: Sequence[tuple[str, str]], columns: int) -> list[list[Span]
 
 def look_at(desk: Desk, message: Line, rows: int, title: str) -> Look:
     """Return what stands beside the card now."""
-    ahead = desk.queue.upcoming(rows)
+    ahead, current = desk.queue.upcoming(rows), desk.current
     queue = [(tag, desk.predicted(tag)) for tag in ahead]
-    return Look(desk.progress(), queue, desk.place, len(desk.queue), title, message)
+    place = ahead.index(current) if current in ahead else None
+    return Look(desk.progress(), queue, place, len(desk.queue), title, message)
 
 
 __all__ = ["HINTS", "Look", "look_at", "mark_of", "page", "too_small"]

@@ -156,15 +156,20 @@ def _captions(card: Card, width: int, room: int, marks: Marks) -> list[list[Span
     if not captions:
         text = card.missing or "no caption at hand"
         return [[Span(line[0].text, "dim")] for line in wrap([Span(text)], width)][: max(0, room)]
-    each = max((n for n in (1, 2, 3, 4) if _height(captions, width, n) <= room), default=1)
     lines: list[list[Span]] = []
-    for caption in captions:
-        lines += _caption(caption, card.row.key, width, each, marks)
+    for caption, height in zip(captions, _heights(captions, width, room), strict=True):
+        lines += _caption(caption, card.row.key, width, height, marks)
     return lines[: max(0, room)]
 
 
-def _height(captions: Sequence[Example], width: int, each: int) -> int:
-    return sum(min(each, 1 + len(c.text) // max(1, width - 4)) for c in captions)
+def _heights(captions: Sequence[Example], width: int, room: int) -> list[int]:
+    """Return how many lines each caption gets: what it needs, the longest cut first."""
+    wrapped = (wrap([Span(f"{clean(c.text)}  {clean(c.source)}")], width - 2) for c in captions)
+    heights = [min(4, len(lines)) for lines in wrapped]
+    while sum(heights) > room and max(heights) > 1:
+        longest = max(range(len(heights)), key=lambda n: (heights[n], n))
+        heights[longest] -= 1
+    return heights
 
 
 def _caption(caption: Example, tag: Tag, width: int, most: int, marks: Marks) -> list[list[Span]]:

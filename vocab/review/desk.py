@@ -97,11 +97,6 @@ class Desk:
         self._cursor = min(self._cursor, max(0, len(ahead) - 1))
         return ahead[self._cursor] if ahead else None
 
-    @property
-    def place(self) -> int | None:
-        """The current tag's index in the queue; None when it was sought out."""
-        return None if self._focus is not None else self._cursor
-
     def show(self) -> Tag | None:
         """Return the current tag and begin to take the time, unless it was shown already."""
         tag = self.current

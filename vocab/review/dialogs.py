@@ -8,10 +8,11 @@ from typing import Final
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.events import Key
+from textual.markup import escape
 from textual.screen import ModalScreen
-from textual.widgets import Input, Label
+from textual.widgets import Input
 
-from vocab.review.lines import Line, Span
+from vocab.review.lines import Line, Span, clean
 from vocab.review.paint import Board, key_name
 
 Option = tuple[str, Line]  # what is returned, and how it is shown
@@ -23,10 +24,16 @@ CSS: Final = """
     width: 90%; max-width: 90; height: auto; max-height: 90%;
     border: round ansi_bright_blue; background: ansi_default; padding: 0 1;
 }}
-{0} Label {{ width: 1fr; }}
 {0} Board {{ height: auto; min-height: 1; }}
 {0} Input {{ border: none; height: 1; padding: 0; background: ansi_default; }}
 """
+
+
+def _box(title: str) -> Vertical:
+    box = Vertical()
+    box.border_title = escape(clean(title))
+    box.border_subtitle = "Enter accepts, Esc leaves"
+    return box
 
 
 class Menu(ModalScreen[str | None]):
@@ -39,9 +46,8 @@ class Menu(ModalScreen[str | None]):
         self._title, self._options, self._at = title, list(options)[: len(LABELS)], 0
 
     def compose(self) -> ComposeResult:
-        """Yield the title and the list."""
-        with Vertical():
-            yield Label(self._title, markup=False)
+        """Yield the list."""
+        with _box(self._title):
             yield Board()
 
     def on_mount(self) -> None:
@@ -78,27 +84,50 @@ class Ask(ModalScreen[str | None]):
 
     def __init__(self, title: str, text: str = "") -> None:
         super().__init__()
-        self._title, self._text = title, text
+        self._title, self._text, self._early = title, text, ""
 
     def compose(self) -> ComposeResult:
-        """Yield the title and the line."""
-        with Vertical():
-            yield Label(self._title, markup=False)
+        """Yield the line."""
+        with _box(self._title):
             yield Input(self._text, select_on_focus=False)
+
+    # Textual calls a handler of each class that has it: those below are for subclasses too.
 
     def on_mount(self) -> None:
         """Type into the line."""
-        self.query_one(Input).focus()
+        line = self.query_one(Input)
+        line.focus()
+        line.insert_text_at_cursor(self._early)
+        self.typed(line.value)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Take in what is typed."""
+        self.typed(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Accept."""
-        self.dismiss(event.value)
+        self.accept(event.value)
 
     def on_key(self, event: Key) -> None:
-        """Leave at Escape; the line takes all else."""
-        event.stop()
+        """Leave at Escape, move at the arrows; the line has taken all else."""
         if event.key == "escape":
+            event.stop()
             self.dismiss(None)
+        elif event.key in ("up", "down"):
+            event.stop()
+            self.move(1 if event.key == "down" else -1)
+        elif event.is_printable and event.character:  # typed before the line was there
+            self._early += event.character
+
+    def typed(self, text: str) -> None:
+        """Do what follows from the text so far: here nothing."""
+
+    def accept(self, text: str) -> None:
+        """Return the text."""
+        self.dismiss(text)
+
+    def move(self, by: int) -> None:
+        """Do what an arrow is for: here nothing."""
 
 
 class Search(Ask):
@@ -106,49 +135,42 @@ class Search(Ask):
 
     CSS = CSS.format("Search")
 
-    def __init__(
-        self, title: str, find: Callable[[str, int], Sequence[Option]], text: str = ""
-    ) -> None:
-        super().__init__(title, text)
+    def __init__(self, title: str, find: Callable[[str, int], Sequence[Option]]) -> None:
+        super().__init__(title)
         self._find, self._found, self._at = find, list[Option](), 0
 
     def compose(self) -> ComposeResult:
-        """Yield the title, the line and the list."""
-        with Vertical():
-            yield Label(self._title, markup=False)
+        """Yield the line and the list."""
+        with _box(self._title):
             yield Input(self._text, select_on_focus=False)
-            yield Board()
+            board = Board()
+            board.styles.height = self._room
+            yield board
 
-    def on_mount(self) -> None:
-        """Type into the line, with a list below it as long as there is room."""
-        super().on_mount()
-        self.query_one(Board).styles.height = max(1, min(12, self.app.size.height - 10))
-        self._search(self._text)
+    @property
+    def _room(self) -> int:
+        return max(1, min(12, self.app.size.height - 10))
 
-    def on_input_changed(self, event: Input.Changed) -> None:
+    def typed(self, text: str) -> None:
         """Search anew."""
-        self._search(event.value)
+        self._found, self._at = list(self._find(text, self._room)), 0
+        self._paint(text)
 
-    def _search(self, text: str) -> None:
-        room = max(1, min(12, self.app.size.height - 10))
-        self._found, self._at = list(self._find(text, room)), 0
-        self._paint()
-
-    def _paint(self) -> None:
+    def _paint(self, typed: str = "") -> None:
         lines: list[Line] = [
             [Span("> " if n == self._at else "  ", "strong"), *line]
             for n, (_, line) in enumerate(self._found)
         ]
-        self.query_one(Board).show(lines or [[Span("  nothing found", "dim")]])
+        none = "nothing is like that" if typed.strip() else "type a part of it; scene: narrows"
+        self.query_one(Board).show(lines or [[Span(f"  {none}", "dim")]])
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Accept what is pointed at."""
+    def accept(self, text: str) -> None:
+        """Return what is pointed at."""
         if self._found:
             self.dismiss(self._found[self._at][0])
 
-    def on_key(self, event: Key) -> None:
-        """Move in the list, or leave."""
-        super().on_key(event)
-        if event.key in ("up", "down") and self._found:
-            self._at = (self._at + (1 if event.key == "down" else -1)) % len(self._found)
+    def move(self, by: int) -> None:
+        """Point at the next, or at the one before."""
+        if self._found:
+            self._at = (self._at + by) % len(self._found)
             self._paint()

@@ -12,7 +12,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from vocab.review.lines import Line, Span
+from vocab.review.lines import Line, Span, fit
 
 # The sixteen colours of the terminal itself, which its owner chose to be readable; without colour
 # (NO_COLOR) bold, underlined, dim and the marks are left, which say the same.
@@ -64,7 +64,7 @@ class Board(Widget, can_focus=False):
         """Return line ``y`` as Textual paints it."""
         strip = self._strips.get(y)
         if strip is None or strip.cell_length != self.size.width:
-            line = self._lines[y] if y < len(self._lines) else []
+            line = fit(self._lines[y], self.size.width) if y < len(self._lines) else []
             segments = [Segment(text, STYLES.get(role, _PLAIN)) for text, role in line]
             strip = Strip(segments).adjust_cell_length(self.size.width, _PLAIN)
             self._strips[y] = strip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import importlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar, Final
 
 from textual import events
@@ -109,6 +110,7 @@ class ReviewScreen(Screen[None]):
         self._desk.forget_clues()
         self.paint()
         self._await()
+        self._when_idle()
 
     def _await(self) -> None:
         if (seconds := self._desk.evidence.pending) is not None:
@@ -121,9 +123,17 @@ class ReviewScreen(Screen[None]):
             self.paint()
         self._await()
 
+    def _when_idle(self) -> None:
+        pressed = self._keys_pressed
+        self.set_timer(IDLE, lambda: self._idle(pressed))
+
     def _idle(self, pressed: int) -> None:
-        if pressed == self._keys_pressed and self.is_current:
-            self._desk.prepare()
+        if pressed != self._keys_pressed or not self.is_current:
+            return
+        self._desk.prepare()
+        # So that the first box opens at once.
+        importlib.import_module("vocab.review.dialogs")
+        self._find = self._find or _finder(self._desk.session.rows)
 
     # Keys
 
@@ -140,7 +150,7 @@ class ReviewScreen(Screen[None]):
             self.paint()
         else:
             getattr(self, f"do_{action}")()
-        self.set_timer(IDLE, lambda pressed=self._keys_pressed: self._idle(pressed))
+        self._when_idle()
 
     def attempt(self, act: Callable[[], str]) -> None:
         """Do something, show what was done or why it was not, and what comes next."""
@@ -293,12 +303,9 @@ class ReviewScreen(Screen[None]):
 
     def _search(self, title: str, act: Callable[[str], str], but: Tag | None = None) -> None:
         from vocab.review.dialogs import Search
-        from vocab.review.search import finder
 
         session, marks = self._desk.session, self._marks
-        if self._find is None:
-            self._find = finder(session.rows)
-        find = self._find
+        find = self._find = self._find or _finder(session.rows)
 
         def options(text: str, limit: int) -> list[tuple[str, Line]]:
             found = [tag for tag in find(text, limit + 1) if tag != but][:limit]
@@ -319,6 +326,12 @@ class ReviewScreen(Screen[None]):
                 self.attempt(lambda: act(value))
 
         return answer
+
+
+def _finder(rows: Iterable[Tag]) -> Callable[[str, int], list[Tag]]:
+    from vocab.review.search import finder
+
+    return finder(rows)
 
 
 def _no(text: str) -> str:

@@ -8,7 +8,7 @@ from vocab.graph import Tag
 
 
 def finder(tags: Iterable[Tag]) -> Callable[[str, int], list[Tag]]:
-    """Return a search over ``tags``, given the most wanted first.
+    """Return a search over ``tags``, given the most wanted first; nothing typed finds nothing.
 
     It finds the tag typed, then those that begin with it, hold it, or are spelt alike;
     ``kind:`` before the text asks for one kind alone.
@@ -22,7 +22,7 @@ def finder(tags: Iterable[Tag]) -> Callable[[str, int], list[Tag]]:
         among: Sequence[Tag] = [tag for tag in pool if tag.kind.startswith(kind)] if colon else pool
         text = (text if colon else kind).strip()
         if not text:
-            return list(among[:limit])
+            return list(among[:limit]) if colon else []
         found = _literal(among, text, limit)
         if len(found) < limit:
             names = [tag.tag for tag in among]

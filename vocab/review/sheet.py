@@ -91,8 +91,8 @@ class SheetScreen(Screen[None]):
     def _hints(self, width: int) -> list[Span]:
         other = "drop" if self._kept else "keep"
         keys = (
-            ("space", f"mark: {other}, leave open, unmark"), ("Enter", "accept all"),
-            ("v", f"the {other} side"), ("u", "undo"), ("Esc", "back"),
+            ("space", f"{other} / leave open"), ("Enter", "accept all"),
+            ("v", f"{other} side"), ("u", "undo"), ("Esc", "back"),
         )  # fmt: skip
         line = [s for key, word in keys for s in (Span(key, "key"), Span(f" {word}  ", "dim"))]
         return fit(line, width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,22 +38,19 @@ def review_desk(setup: Setup) -> Iterator[Desk]:
 
     project = load_project(setup.project)
     with _opened(project, setup.annotator) as (writer, events, problems):
-        candidates = read_candidates(project.candidates)
-        session = Session(candidates, writer, by=setup.annotator, events=events)
-        senses = load_senses()
-        model = KeepModel(candidates, senses)
-        made = session.decisions()
-        for event in made:
-            model.learn(event.tag, event.act != "drop")
-        queue = Queue(
-            candidates,
-            model,
-            order=setup.order,
-            done=[event.tag for event in made],
-            seed=f"{setup.annotator} {candidates.sha256}",
-        )
-        for tag in session.skipped():
-            queue.defer(tag)
+        with _no_collections():
+            candidates = read_candidates(project.candidates)
+            session = Session(candidates, writer, by=setup.annotator, events=events)
+            senses = load_senses()
+            model = KeepModel(candidates, senses)
+            made = session.decisions()
+            for event in made:
+                model.learn(event.tag, event.act != "drop")
+            done = [event.tag for event in made]
+            seed = f"{setup.annotator} {candidates.sha256}"
+            queue = Queue(candidates, model, order=setup.order, done=done, seed=seed)
+            for tag in session.skipped():
+                queue.defer(tag)
         evidence = Evidence(candidates, table=project.candidates, mined=setup.mined, senses=senses)
         with contextlib.closing(evidence):
             desk = Desk(
@@ -91,6 +89,17 @@ def dispute_desk(
             )  # fmt: skip
             desk.greeting = _problems(problems)
             yield desk, votes
+
+
+@contextlib.contextmanager
+def _no_collections() -> Iterator[None]:
+    """Keep the collector out while there is only more and more: a third of the time to start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextlib.contextmanager
