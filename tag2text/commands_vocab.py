@@ -12,6 +12,7 @@ from tag2text import (
     command_report,
     command_review,
     commands_decisions,
+    commands_exchange,
 )
 from tag2text.options import MinImages, Quota, Top, Weight, checked_flags, selection
 
@@ -46,6 +47,8 @@ app.command()(command_review.adjudicate)
 app.command()(commands_decisions.status)
 app.command()(commands_decisions.agreement)
 app.command()(commands_decisions.check)
+app.command("export")(commands_exchange.export)
+app.command("import")(commands_exchange.import_)
 app.command()(command_build.build)
 app.command()(command_build.diff)
 app.command()(command_report.report)
