@@ -59,14 +59,22 @@ def cache_path(candidates: Candidates, mined: Sequence[Path]) -> Path:
     """Return where the examples of these candidates from these directories belong.
 
     The name holds a digest of the candidates and of each shard's path, size and time of change;
-    the place is ``$XDG_CACHE_HOME/tag2text``.
+    the place is ``$XDG_CACHE_HOME/tag2text``, without that variable ``~/.cache/tag2text``.
     """
     digest = hashlib.sha256(f"{FORMAT} {candidates.sha256}".encode())
     for shard in mined_shards(mined):
         facts = shard.stat()
         digest.update(f"\n{shard.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode())
-    root = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    return Path(root) / "tag2text" / f"examples-{digest.hexdigest()[:24]}.sqlite"
+    return _cache_home() / "tag2text" / f"examples-{digest.hexdigest()[:24]}.sqlite"
+
+
+def _cache_home() -> Path:
+    if named := os.environ.get("XDG_CACHE_HOME"):
+        return Path(named)
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError as error:  # a user without an entry, as containers have
+        raise InputError("no home directory to cache captions in; set XDG_CACHE_HOME") from error
 
 
 def mined_shards(mined: Sequence[Path]) -> list[Path]:

@@ -77,7 +77,7 @@ def load_senses(directory: Path | None = None) -> Senses | None:
 
 def _places() -> list[Path]:
     roots = [Path(root) for root in os.environ.get("NLTK_DATA", "").split(os.pathsep) if root]
-    roots += [Path("~/nltk_data").expanduser(), Path("/usr/share/nltk_data")]
+    roots += [Path(os.environ.get("HOME", "/"), "nltk_data"), Path("/usr/share/nltk_data")]
     return [DEBIAN, *(root / "corpora" / "wordnet" for root in roots)]
 
 

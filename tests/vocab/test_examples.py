@@ -254,6 +254,20 @@ def test_the_cache_knows_its_input(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert cache_path(candidates(DOG), [directory]) != first
 
 
+def test_who_has_no_home_is_told_what_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(key: int) -> None:
+        raise KeyError(key)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    directory = mined(tmp_path / "mined", *many("coco", 1, DOG))
+    with pytest.raises(InputError, match="set XDG_CACHE_HOME"):
+        cache_path(candidates(DOG), [directory])
+
+
 def test_it_runs_as_a_program(tmp_path: Path) -> None:
     directory = mined(tmp_path / "mined", *many("coco", 3, DOG))
     write_candidates(tmp_path / "candidates.tsv", candidates(DOG).rows)

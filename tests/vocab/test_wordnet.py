@@ -96,6 +96,17 @@ def test_the_named_place_goes_first(wordnet: Path, monkeypatch: pytest.MonkeyPat
     assert senses is not None and senses.gloss(Tag("object", "dog")) == "a pet"
 
 
+def test_data_of_nltk_are_found(wordnet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = wordnet.parent / "home"
+    (home / "nltk_data/corpora").mkdir(parents=True)
+    (home / "nltk_data/corpora/wordnet").symlink_to(wordnet)
+    monkeypatch.delenv("TAG2TEXT_WORDNET", raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setattr("vocab.wordnet.DEBIAN", home)
+    senses = load_senses()
+    assert senses is not None and senses.gloss(Tag("object", "dog")) == "a pet"
+
+
 def test_nowhere_to_be_found_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TAG2TEXT_WORDNET", raising=False)
     monkeypatch.setattr("vocab.wordnet._places", lambda: [tmp_path])
