@@ -7,13 +7,15 @@ from datetime import datetime, timezone
 from typing import Final
 
 from vocab import charts
-from vocab.agreement import Agreement, Votes, agreements, pairwise
+from vocab.agreement import Agreement, Votes, agreements, disagreements, pairwise
 from vocab.charts import Axis, Bar, Part, Series
 from vocab.decisions import Event, Problem
 from vocab.figures import SECONDS, Annotator, time_bins
+from vocab.keys import key_of
 from vocab.page import figure, table, text
 from vocab.prequential import Prediction, auc, calibration
 
+MOST: Final = 300  # rows of a list in all
 WARM_UP: Final = 500  # decisions that the model learns from before it is scored
 WINDOW: Final = 500  # decisions that one point of its curve looks back on
 
@@ -31,8 +33,8 @@ def people(found: Sequence[Annotator], rulings: int) -> str:
         changed = acts["retype"] + acts["rename"]
         kept = 1 - acts["drop"] / number
         seconds = one.median_seconds
-        pace = None if seconds is None else f"{seconds:.1f} s"
-        hours = f"{sum(one.seconds) / 3600:.1f} h" if one.seconds else None
+        pace = "–" if seconds is None else f"{seconds:.1f} s"
+        hours = f"{sum(one.seconds) / 3600:.1f} h" if one.seconds else "–"
         span = (moment(one.events[0].ts), moment(one.events[-1].ts))
         rows.append(
             [one.name, number, kept, acts["drop"], acts["merge"], changed, pace, hours, *span]
@@ -90,7 +92,7 @@ def agreement(votes: Votes) -> str:
     header = ["kind", "tags", "raw", "exact", "AC1", "AC1, 95%", "alpha", "kappa"]
     header += ["on keeping", "on dropping"]
     rows = [[name, *_figures(figures)] for name, figures in by_kind.items()]
-    return table(header, rows) + _matrices(votes)
+    return table(header, rows) + _matrices(votes) + _differences(votes)
 
 
 def _figures(found: Agreement) -> list[object]:
@@ -98,6 +100,19 @@ def _figures(found: Agreement) -> list[object]:
     span = f"{interval.low:.2f} to {interval.high:.2f}" if interval else "–"
     shares: list[object] = [found.n, found.raw, found.exact, _score(found.ac1), span]
     return [*shares, _score(found.alpha), _score(found.kappa), found.positive, found.negative]
+
+
+def _differences(votes: Votes) -> str:
+    """Return the tags on which votes differ; first those that some keep and some drop."""
+    found = sorted(disagreements(votes), key=lambda one: not one.on_keeping)
+    rows = [[key_of(one.tag), "; ".join(map(_vote, one.votes))] for one in found[:MOST]]
+    return f"<h3>Votes that differ</h3>{table(['tag', 'votes'], rows, shown=15)}"
+
+
+def _vote(event: Event) -> str:
+    to = f" {event.to}" if event.to else ""
+    why = f" ({event.why})" if event.why else ""
+    return f"{event.by}: {event.act}{to}{why}"
 
 
 def _matrices(votes: Votes) -> str:

@@ -158,7 +158,7 @@ def coverage(kept: Sequence[Coverage], ceiling: Sequence[Coverage], *, source: s
     lines.append(Series("all candidates", "all", [(float(c.size), c.mentions) for c in ceiling]))
     if any(c.captions is not None for c in kept):
         points = [(float(c.size), c.captions or 0.0) for c in kept]
-        lines.append(Series("captions with a kept tag", "teal", points))
+        lines.append(Series("captions with a kept tag", "plum", points))
     lines = [line for line in lines if line.points]
     if not lines:
         return figure("Coverage", '<p class="note">Nothing was counted.</p>')
@@ -257,4 +257,7 @@ def _brief(fates: Sequence[Fate]) -> str:
     rows: list[list[object]] = [
         [fate.row.rank, key_of(fate.row.key), fate.row.images, fate.why or ""] for fate in fates
     ]
-    return table(["rank", "tag", "images", "reason"], rows, shown=LISTED)
+    header = ["rank", "tag", "images", "reason"]
+    if not any(fate.why for fate in fates):
+        header, rows = header[:-1], [row[:-1] for row in rows]
+    return table(header, rows, shown=LISTED)

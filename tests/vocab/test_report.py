@@ -147,6 +147,7 @@ def test_annotators_their_agreement_and_their_pace(tmp_path: Path) -> None:
     agreement = section(markup, "agreement")
     assert "all366.7%66.7%" in agreement
     assert "0.673" in agreement  # the pair's raw agreement, over three tags
+    assert "attribute:redann: keep; bob: drop" in agreement
 
 
 def test_predictions_are_scored_as_shown_and_anew(tmp_path: Path) -> None:
