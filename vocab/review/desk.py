@@ -126,6 +126,8 @@ class Desk:
 
     def prepare(self) -> None:
         """Use a moment in which nobody waits: scores, and the clues of the cards to come."""
+        if self.model:
+            self.model.catch_up(100)
         self.queue.refine(100)
         for tag in self.queue.upcoming(self._cursor + 3):
             if (tag, 0) not in self._clues:
@@ -315,6 +317,7 @@ class Desk:
                 self.model.unlearn(tag)
             else:
                 self.model.learn(tag, decision.act != "drop")
+                self.model.catch_up(10)  # also where nobody pauses, as in the plain prompt
         if decision is not None:
             self.queue.done(tag)
         elif standing == "skipped":

@@ -20,6 +20,9 @@ class Model(Protocol):
     def unlearn(self, tag: Tag) -> None:
         """Take a decision back, if there was one."""
 
+    def catch_up(self, n: int) -> bool:
+        """Learn ``n`` decisions of earlier sittings; say whether all are learnt."""
+
 
 class Line(Protocol):
     """The tags that wait."""

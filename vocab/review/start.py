@@ -44,8 +44,7 @@ def review_desk(setup: Setup) -> Iterator[Desk]:
             senses = load_senses()
             model = KeepModel(candidates, senses)
             made = session.decisions()
-            for event in made:
-                model.learn(event.tag, event.act != "drop")
+            model.recall((event.tag, event.act != "drop") for event in made)
             done = [event.tag for event in made]
             seed = f"{setup.annotator} {candidates.sha256}"
             queue = Queue(candidates, model, order=setup.order, done=done, seed=seed)
