@@ -45,7 +45,6 @@ def page(
         return [fit([Span(text)], columns, marks.cut)]
     side = 25 if columns < 100 else 34 if columns < 160 else 44
     left = min(columns - side - 3, 110)
-    side = columns - left - 3
     keys = key_lines(keymap.hints(HINTS), columns)
     height = rows - 3 - len(keys)
     body = list(ending) if card is None else card_lines(card, left, height, marks)
@@ -68,9 +67,12 @@ def top_line(progress: Progress, columns: int, marks: Marks) -> list[Span]:
         f"{progress.rate:,.0f}/h" if progress.rate else "",
         f"{_hours(progress.hours_left)} left" if progress.hours_left else "",
     ]
-    dot = f" {marks.dot} "
-    text = dot.join(part for part in parts if part)
     share = f"{progress.decided / max(1, progress.total):.0%}"
+    text = ""
+    for part in filter(None, parts):
+        longer = f"{text} {marks.dot} {part}" if text else part
+        if len(longer) + len(share) < columns:
+            text = longer
     return spread([Span(text, "title")], [Span(share, "dim")], columns, marks.cut)
 
 
@@ -98,13 +100,18 @@ def queue_lines(look: Look, columns: int, rows: int, marks: Marks) -> list[list[
 
 
 def key_lines(hints: Sequence[tuple[str, str]], columns: int) -> list[list[Span]]:
-    """Return the keys on one or two lines; what does not fit is in the help."""
+    """Return the keys on at most two lines; of what has no room, help and quit stay."""
+    shown = list(hints)
+    while len(lines := _rows_of(shown, columns)) > 2:
+        del shown[-3]
+    return lines
+
+
+def _rows_of(hints: Sequence[tuple[str, str]], columns: int) -> list[list[Span]]:
     lines: list[list[Span]] = [[]]
     for key, word in hints:
         item = [Span(key, "key"), Span(f" {word}  ", "dim")]
         if width(lines[-1]) + width(item) > columns + 2:
-            if len(lines) == 2:
-                break
             lines.append([])
         lines[-1] += item
     return [fit(line, columns, "") for line in lines]
