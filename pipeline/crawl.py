@@ -38,9 +38,10 @@ def crawl(
             threading.Thread(target=_work, args=(turns, fetcher, urls, outcomes), daemon=True)
             for _ in range(min(threads, len(urls)))
         ]
+        # Starting a hundred threads takes as long as resizing twenty images.
+        starter = threading.Thread(target=_start, args=(workers,), daemon=True)
+        starter.start()
         try:
-            for worker in workers:
-                worker.start()
             for _ in urls:
                 outcome = outcomes.get()
                 if isinstance(outcome, Exception):
@@ -48,7 +49,13 @@ def crawl(
                 yield outcome
         finally:
             turns.stop()
+            starter.join()
             _drain(outcomes, workers)
+
+
+def _start(workers: list[threading.Thread]) -> None:
+    for worker in workers:
+        worker.start()
 
 
 def _work(

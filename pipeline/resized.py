@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import io
-import os
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,9 +21,6 @@ from pipeline.images import PIXEL_LIMIT, BadImageError, measure, plain_picture
 from pipeline.records import PARQUET
 from pipeline.shard import ShardOutput
 from vocab.errors import InputError
-
-# Read when img2dataset is imported: albumentations would ask the network for a newer version.
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 RESIZE_MODES: Final = ("no", "keep_ratio", "center_crop", "border", "keep_ratio_largest")
 OPTIONS: Final = (
@@ -120,7 +116,7 @@ class Resizing:
     """
 
     def __init__(self, settings: ResizeSettings) -> None:
-        from img2dataset.resizer import Resizer
+        from pipeline.img2dataset_classes import Resizer
 
         self._max_pixels = settings.max_pixels
         known: dict[str, Any] = {"resize_only_if_bigger": True} | dict(settings.options)
@@ -155,7 +151,7 @@ class ShardWriter:
     """img2dataset's writer of a tar and its table, with fixed times so that bytes repeat."""
 
     def __init__(self, output: ShardOutput, encode_format: str) -> None:
-        from img2dataset.writer import WebDatasetSampleWriter
+        from pipeline.img2dataset_classes import WebDatasetSampleWriter
 
         self._files = {suffix: output.file(suffix) for suffix in (TAR, PARQUET)}
         self._folder = tempfile.TemporaryDirectory(dir=self._files[TAR].parent)
@@ -164,7 +160,7 @@ class ShardWriter:
             *(int(output.stem), self._folder.name, True, _NAME_DIGITS, DOWNLOAD_SCHEMA),
             encode_format=encode_format,
         )
-        self._writer.tarwriter.mtime = 0.0
+        self._writer.tarwriter.mtime = 0  # 0.0 would cost each member a kilobyte of PAX header
 
     def write(self, row: dict[str, Any], image: bytes | None) -> None:
         """Write one row of the table and, where there is one, its image."""

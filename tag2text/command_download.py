@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tag2text.options import MaxBadRatio, Output, TakeOver, Workers, checked_flags, runner
+from pipeline.worker import start_nursery
+from tag2text.options import (
+    MaxBadRatio,
+    Output,
+    TakeOver,
+    Workers,
+    checked_flags,
+    importing,
+    runner,
+)
 from tag2text.output import table
 
 if TYPE_CHECKING:
@@ -61,12 +70,15 @@ def download(
     take_over: TakeOver = False,
 ) -> None:
     """Fetch the images of a manifest into shards of img2dataset's layout; failures are rows."""
-    from pipeline.addresses import EVERYTHING, AddressGuard
-    from pipeline.download import DownloadConfig
-    from pipeline.download import download as run
-    from pipeline.fetch import USER_AGENT, FetchSettings
-    from pipeline.politeness import Politeness
-    from pipeline.resized import ResizeSettings
+    if workers > 1:
+        start_nursery("pipeline.download", "pipeline.img2dataset_classes")
+    with importing():
+        from pipeline.addresses import EVERYTHING, AddressGuard
+        from pipeline.download import DownloadConfig
+        from pipeline.download import download as run
+        from pipeline.fetch import USER_AGENT, FetchSettings
+        from pipeline.politeness import Politeness
+        from pipeline.resized import ResizeSettings
 
     allowed = EVERYTHING if allow_private_addresses else tuple(allow_network or ())
     with checked_flags():

@@ -6,12 +6,14 @@ import datetime
 import email.utils
 import ipaddress
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pipeline import connections
 from pipeline.addresses import AddressGuard
 from pipeline.connections import FetchError, Resolver
 from pipeline.fetch import Fetcher, FetchSettings, _opted_out, _retry_after
@@ -27,6 +29,7 @@ LOCAL = AddressGuard(allow=("127.0.0.1/32",))
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ImageServer]:
+    image_server.gzip_bomb()  # made once, which takes a while
     with serving(ImageServer()) as running:
         yield running
 
@@ -285,6 +288,7 @@ def test_certificates_are_checked(
         plain = server.url("ok/1.jpg").replace("https", "http")
         assert failure(fetcher, plain).reason in ("bad_answer", "connection_lost")
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        monkeypatch.setattr(connections, "tls_context", ssl.create_default_context)
         with new_fetcher() as trusting:
             assert trusting.fetch(server.url("ok/1.jpg")) == picture()
             assert failure(trusting, server.url("drip/1.jpg")).reason == "timeout"
