@@ -122,22 +122,28 @@ def _verb_and_object(words: str) -> str:
     return " ".join((verb_lemma(verb), *rest))
 
 
-def overlap(
-    listed: ClassList,
-    classes: Collection[Tag],
-    *,
-    aliases: Mapping[Tag, Tag] | None = None,
-    synonyms: Synonyms | None = None,
-) -> dict[str, Overlap]:
-    """Return how much of the list each group of kinds covers, by the names in :data:`GROUPS`.
+class Classes:
+    """The classes of a vocabulary, ready to be compared with many lists.
 
-    ``aliases`` maps a merged tag to its class; ``synonyms`` gives the tags of a tag's WordNet
-    frequent senses.
+    ``aliases`` maps a merged tag to its class; ``synonyms`` gives the tags of a tag's frequent
+    senses.
     """
-    return {
-        group: _Matcher(kinds, classes, aliases or {}, synonyms).match(listed, group)
-        for group, kinds in GROUPS.items()
-    }
+
+    def __init__(
+        self,
+        classes: Iterable[Tag],
+        *,
+        aliases: Mapping[Tag, Tag] | None = None,
+        synonyms: Synonyms | None = None,
+    ) -> None:
+        held = frozenset(classes)
+        self._groups = {
+            group: _Matcher(kinds, held, aliases or {}, synonyms) for group, kinds in GROUPS.items()
+        }
+
+    def overlap(self, listed: ClassList) -> dict[str, Overlap]:
+        """Return how much of the list each group of kinds covers, by the names in `GROUPS`."""
+        return {name: matcher.match(listed, name) for name, matcher in self._groups.items()}
 
 
 def best_group(by_group: Mapping[str, Overlap]) -> Overlap:
@@ -152,12 +158,11 @@ class _Matcher:
     def __init__(
         self,
         kinds: Sequence[str],
-        classes: Collection[Tag],
+        held: Collection[Tag],
         aliases: Mapping[Tag, Tag],
         synonyms: Synonyms | None,
     ) -> None:
         self._kinds, self._synonyms = kinds, synonyms
-        held = frozenset(classes)
         self._near = _near([tag for tag in sorted(held) if tag.kind in kinds], synonyms)
         self._exact = frozenset(tag.tag for tag in held if tag.kind in kinds)
         self._lemmas = frozenset(form for tag in self._exact for form in self._lemma_forms(tag))

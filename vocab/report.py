@@ -5,7 +5,7 @@ The same project, logs and lists give the same bytes: times on the page are thos
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +27,7 @@ from vocab.figures import (
 from vocab.files import write_whole
 from vocab.graph import Tag
 from vocab.inconsistent import inconsistencies, other_kinds
-from vocab.overlap import ClassList, Overlap, Synonyms, overlap
+from vocab.overlap import Classes, ClassList, Synonyms
 from vocab.page import document, text
 from vocab.prequential import prequential
 from vocab.project import Project
@@ -200,7 +200,8 @@ def _overlap(review: Review) -> Section:
     if not review.lists:
         words = "No list was given: name them with --class-list NAME=PATH or --class-lists DIR."
         return Section("overlap", title, _note(words))
-    rows = [(_mine(review, listed), _ceiling(review, listed)) for listed in review.lists]
+    mine, ceiling = _classes(review), _candidates(review)
+    rows = [(mine.overlap(listed), ceiling.overlap(listed)) for listed in review.lists]
     rows.sort(key=lambda row: -max(o.count() / o.names for o in row[0].values()))
     words = (
         "A name counts once, at the first level that fits. Exact: it is a class. Lemma: it is one "
@@ -214,16 +215,16 @@ def _overlap(review: Review) -> Section:
     return Section("overlap", title, _note(words) + report_tags.overlaps(rows))
 
 
-def _mine(review: Review, listed: ClassList) -> Mapping[str, Overlap]:
+def _classes(review: Review) -> Classes:
     by_tag = {fate.row.key: fate for fate in review.fates}
     classes = {fate.name for fate in review.fates if fate.is_class}
     meant = {tag: class_of(by_tag, tag) for tag in by_tag}
     aliases = {tag: name for tag, name in meant.items() if name and name != tag}
-    return overlap(listed, classes, aliases=aliases, synonyms=review.synonyms)
+    return Classes(classes, aliases=aliases, synonyms=review.synonyms)
 
 
-def _ceiling(review: Review, listed: ClassList) -> Mapping[str, Overlap]:
-    return overlap(listed, [row.key for row in review.candidates.rows], synonyms=review.synonyms)
+def _candidates(review: Review) -> Classes:
+    return Classes([row.key for row in review.candidates.rows], synonyms=review.synonyms)
 
 
 def _people(review: Review) -> Section:

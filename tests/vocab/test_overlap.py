@@ -9,9 +9,9 @@ from vocab.graph import KINDS, Tag
 from vocab.overlap import (
     GROUPS,
     LEVELS,
+    Classes,
     ClassList,
     best_group,
-    overlap,
     parse_class,
     read_class_list,
 )
@@ -83,7 +83,7 @@ def level(
     line: str, *classes: Tag, group: str = "objects and scenes", **options: object
 ) -> str | None:
     listed = ClassList("l", (parse_class(line),))
-    found = overlap(listed, classes, **options)[group]  # type: ignore[arg-type]
+    found = Classes(classes, **options).overlap(listed)[group]  # type: ignore[arg-type]
     return next((name for name in LEVELS if found.covered[name]), None)
 
 
@@ -147,7 +147,7 @@ def test_each_name_counts_once_and_more_classes_cover_no_less(
     lines: list[tuple[str, ...]], some: frozenset[Tag], more: frozenset[Tag]
 ) -> None:
     listed = ClassList("l", tuple(lines))
-    few, many = overlap(listed, some), overlap(listed, some | more)
+    few, many = Classes(some).overlap(listed), Classes(some | more).overlap(listed)
     for group in GROUPS:
         assert few[group].count() + len(few[group].missing) == few[group].names == len(lines)
         assert few[group].count() <= many[group].count()
@@ -159,8 +159,11 @@ def test_each_name_counts_once_and_more_classes_cover_no_less(
 def test_a_list_is_set_against_the_kinds_that_cover_most_of_it() -> None:
     verbs = ClassList("verbs", (("ride",), ("hold",), ("smoke",)))
     tags = [Tag("action", "ride"), Tag("action", "hold"), Tag("object", "smoke")]
-    assert best_group(overlap(verbs, tags)).group == "actions"
-    assert best_group(overlap(ClassList("l", (("dog",),)), [DOG])).group == "objects and scenes"
+    assert best_group(Classes(tags).overlap(verbs)).group == "actions"
+    assert (
+        best_group(Classes([DOG]).overlap(ClassList("l", (("dog",),)))).group
+        == "objects and scenes"
+    )
 
 
 @pytest.mark.data
