@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from vocab.review.lines import Line, Span, clean
-from vocab.review.paint import Board, key_name
+from vocab.review.paint import Board, Keyed
 
 Option = tuple[str, Line]  # what is returned, and how it is shown
 LABELS: Final = "123456789abcdefghilmopqrstvwxyz"  # j, k, n, u move, as elsewhere
@@ -36,7 +36,7 @@ def _box(title: str) -> Vertical:
     return box
 
 
-class Menu(ModalScreen[str | None]):
+class Menu(Keyed[str | None], ModalScreen[str | None]):
     """One of a few: its label chooses at once, or the arrows and Enter; Escape leaves."""
 
     CSS = CSS.format("Menu")
@@ -62,10 +62,9 @@ class Menu(ModalScreen[str | None]):
             lines.append([pointer, Span(f"{label} ", "key"), *line])
         self.query_one(Board).show(lines)
 
-    def on_key(self, event: Key) -> None:
+    def pressed(self, key: str, event: Key) -> None:
         """Choose, move, or leave."""
         event.stop()
-        key = key_name(event)
         if key == "escape":
             self.dismiss(None)
         elif key == "enter":
@@ -77,47 +76,42 @@ class Menu(ModalScreen[str | None]):
             self.dismiss(self._options[LABELS.index(key)][0])
 
 
-class Ask(ModalScreen[str | None]):
+class Ask(Keyed[str | None], ModalScreen[str | None]):
     """A line of text; Enter accepts, Escape leaves."""
 
     CSS = CSS.format("Ask")
 
     def __init__(self, title: str, text: str = "") -> None:
         super().__init__()
-        self._title, self._text, self._early = title, text, ""
+        self._title, self._text = title, text
 
     def compose(self) -> ComposeResult:
         """Yield the line."""
         with _box(self._title):
             yield Input(self._text, select_on_focus=False)
 
-    # Textual calls a handler of each class that has it: those below are for subclasses too.
-
     def on_mount(self) -> None:
         """Type into the line."""
-        line = self.query_one(Input)
-        line.focus()
-        line.insert_text_at_cursor(self._early)
-        self.typed(line.value)
+        self.query_one(Input).focus()
+        self.typed(self._text)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Take in what is typed."""
         self.typed(event.value)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Accept."""
-        self.accept(event.value)
-
-    def on_key(self, event: Key) -> None:
-        """Leave at Escape, move at the arrows; the line has taken all else."""
-        if event.key == "escape":
-            event.stop()
+    def pressed(self, key: str, event: Key) -> None:
+        """Accept, leave or move; characters come here only before the line has the focus."""
+        if key == "escape":
             self.dismiss(None)
-        elif event.key in ("up", "down"):
-            event.stop()
-            self.move(1 if event.key == "down" else -1)
-        elif event.is_printable and event.character:  # typed before the line was there
-            self._early += event.character
+        elif key == "enter":
+            self.accept(self.query_one(Input).value)
+        elif key in ("up", "down"):
+            self.move(1 if key == "down" else -1)
+        elif event.is_printable and event.character:
+            self.query_one(Input).insert_text_at_cursor(event.character)
+        else:
+            return
+        event.stop()
 
     def typed(self, text: str) -> None:
         """Do what follows from the text so far: here nothing."""
@@ -153,19 +147,22 @@ class Search(Ask):
 
     def typed(self, text: str) -> None:
         """Search anew."""
-        self._found, self._at = list(self._find(text, self._room)), 0
-        self._paint(text)
+        self._text, self._at = text, 0
+        self._found = list(self._find(text, self._room))
+        self._paint()
 
-    def _paint(self, typed: str = "") -> None:
+    def _paint(self) -> None:
         lines: list[Line] = [
             [Span("> " if n == self._at else "  ", "strong"), *line]
             for n, (_, line) in enumerate(self._found)
         ]
-        none = "nothing is like that" if typed.strip() else "type a part of it; scene: narrows"
+        none = "nothing is like that" if self._text.strip() else "type a part of it; scene: narrows"
         self.query_one(Board).show(lines or [[Span(f"  {none}", "dim")]])
 
     def accept(self, text: str) -> None:
         """Return what is pointed at."""
+        if text != self._text:  # Enter came before the search had seen the last character
+            self.typed(text)
         if self._found:
             self.dismiss(self._found[self._at][0])
 

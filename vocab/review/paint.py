@@ -9,6 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.events import Key
 from textual.geometry import Region
+from textual.screen import Screen, ScreenResultType
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -76,3 +77,24 @@ def key_name(event: Key) -> str:
     if event.is_printable and event.character and event.character != " ":
         return event.character
     return event.key
+
+
+class Keyed(Screen[ScreenResultType]):
+    """A screen whose keys all go to :meth:`pressed`.
+
+    Keys typed ahead reach a screen that another has covered, or uncovered, in the meantime; they
+    were meant for the one on top. (Textual calls a handler of each class that has one, so
+    ``on_key`` stands here alone.)
+    """
+
+    def on_key(self, event: Key) -> None:
+        """Hand the key on."""
+        top = self.app.screen
+        if top is self:
+            self.pressed(key_name(event), event)
+            return
+        event.stop()
+        top.post_message(Key(event.key, event.character))
+
+    def pressed(self, key: str, event: Key) -> None:
+        """Do what the key is for."""

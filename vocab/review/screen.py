@@ -20,7 +20,7 @@ from vocab.review.card import make_card, mark_of
 from vocab.review.desk import ORDERS, Desk, Filter
 from vocab.review.keymap import ACTIONS, Keymap
 from vocab.review.lines import Line, Marks, Span, clean
-from vocab.review.paint import Board, key_name
+from vocab.review.paint import Board, Keyed
 
 IDLE: Final = 0.06  # seconds without a key after which there is time for what can wait
 
@@ -51,7 +51,7 @@ class ReviewApp(App[None]):
         return ReviewScreen(self.desk, self.keymap, self.marks, self.votes, self.ending)
 
 
-class ReviewScreen(Screen[None]):
+class ReviewScreen(Keyed[None]):
     """One card at a time."""
 
     def __init__(
@@ -137,10 +137,9 @@ class ReviewScreen(Screen[None]):
 
     # Keys
 
-    def on_key(self, event: events.Key) -> None:
+    def pressed(self, key: str, event: events.Key) -> None:
         """Do what the key is for."""
         event.stop()
-        key = key_name(event)
         self._keys_pressed += 1
         action = self._keymap.actions.get(key)
         if key in "123456789":

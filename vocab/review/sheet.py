@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.events import Key
-from textual.screen import Screen
 
 from vocab.errors import InputError
 from vocab.graph import Tag
 from vocab.review.desk import Desk
 from vocab.review.keymap import ACTIONS, Keymap
 from vocab.review.lines import Line, Marks, Span, clean, fit, spread
-from vocab.review.paint import Board, key_name
+from vocab.review.paint import Board, Keyed
 
 COLUMN = 26  # cells a tag takes
 
 
-class SheetScreen(Screen[None]):
+class SheetScreen(Keyed[None]):
     """Tags that are all thought kept, or all dropped: mark the exceptions, accept the rest."""
 
     def __init__(self, desk: Desk, marks: Marks) -> None:
@@ -97,10 +96,9 @@ class SheetScreen(Screen[None]):
         line = [s for key, word in keys for s in (Span(key, "key"), Span(f" {word}  ", "dim"))]
         return fit(line, width)
 
-    def on_key(self, event: Key) -> None:
+    def pressed(self, key: str, event: Key) -> None:
         """Move, mark, accept, or leave."""
         event.stop()
-        key = key_name(event)
         columns, _ = self._shape()
         step = {"left": -1, "right": 1, "up": -columns, "down": columns}.get(key)
         self._message = []
@@ -142,7 +140,7 @@ class SheetScreen(Screen[None]):
         self._fill()
 
 
-class HelpScreen(Screen[None]):
+class HelpScreen(Keyed[None]):
     """The keys as they are now; any key leaves."""
 
     def __init__(self, keymap: Keymap) -> None:
@@ -167,7 +165,7 @@ class HelpScreen(Screen[None]):
             lines.append([Span(keys.ljust(14), "key"), Span(action.text)])
         self.query_one(Board).show(lines)
 
-    def on_key(self, event: Key) -> None:
+    def pressed(self, key: str, event: Key) -> None:
         """Leave."""
         event.stop()
         self.dismiss(None)
