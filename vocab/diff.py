@@ -77,7 +77,8 @@ def _meanings(vocabulary: Vocabulary) -> Meanings:
 
 
 def _changes(old: Meanings, new: Meanings) -> Iterator[Change]:
-    for tag in {*old, *new}:
+    told = _told_by_members(old, new) | _told_by_members(new, old)
+    for tag in {*old, *new} - told:
         before, after = old.get(tag), new.get(tag)
         if before == after or _went_along(tag, before, after, new):
             continue
@@ -86,6 +87,11 @@ def _changes(old: Meanings, new: Meanings) -> Iterator[Change]:
         come = before is None and after is not None and after not in old
         subject = (before if gone else after if come else tag) or tag
         yield Change(_what(subject, before, after, old), subject, before, after)
+
+
+def _told_by_members(one: Meanings, other: Meanings) -> set[Tag]:
+    """Return classes whose name only ``one`` knows, and whose members mean one in ``other``."""
+    return {cls for tag, cls in one.items() if cls and cls not in other and other.get(tag)}
 
 
 def _went_along(tag: Tag, before: Tag | None, after: Tag | None, new: Meanings) -> bool:
