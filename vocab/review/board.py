@@ -9,7 +9,7 @@ from vocab.graph import Tag
 from vocab.review.card import Card, card_lines, mark_of
 from vocab.review.desk import Desk, Progress
 from vocab.review.keymap import Keymap
-from vocab.review.lines import Line, Marks, Span, clean, fit, spread, width
+from vocab.review.lines import Line, Marks, Span, clean, fit, spread, width, wrap
 
 SMALLEST = (60, 16)  # columns, rows
 HINTS = (
@@ -46,7 +46,8 @@ def page(
     side = 25 if columns < 100 else 34 if columns < 160 else 44
     left = min(columns - side - 3, 110)
     keys = key_lines(keymap.hints(HINTS), columns)
-    height = rows - 3 - len(keys)
+    message = wrap(look.message, columns)[:3] or [[]]
+    height = rows - 2 - len(message) - len(keys)
     body = list(ending) if card is None else card_lines(card, left, height, marks)
     queue = queue_lines(look, side, height, marks)
     lines = [top_line(look.progress, columns, marks), [Span(marks.rule * columns, "dim")]]
@@ -55,7 +56,7 @@ def page(
         other = queue[n] if n < len(queue) else []
         gap = " " * (left - width(one))
         lines.append([*one, Span(f"{gap} "), Span(marks.border, "dim"), Span(" "), *other])
-    return [*lines, fit(look.message, columns, marks.cut), *keys]
+    return [*lines, *message, *keys]
 
 
 def top_line(progress: Progress, columns: int, marks: Marks) -> list[Span]:

@@ -86,25 +86,16 @@ class Keymap:
 
 
 def make_keymap(changes: Mapping[str, tuple[str, ...]] | None = None) -> Keymap:
-    """Return the default keys with ``changes``; ``ValueError`` when two actions share a key.
-
-    A key that a change takes from an action which is not changed itself is that action's loss, as
-    long as another key is left to it.
-    """
+    """Return the default keys with ``changes``; ``ValueError`` when two actions share a key."""
     changes = changes or {}
-    taken = {key for keys in changes.values() for key in keys}
     keys, actions = {}, dict[str, str]()
     for action in ACTIONS:
-        default = tuple(key for key in action.keys if key not in taken)
-        keys[action.name] = changes.get(action.name, default)
-        if not keys[action.name] and action.name not in changes:
-            raise ValueError(
-                f"{action.name} would lose its key {action.keys[0]}; give it another: "
-                f'{action.name} = "..."'
-            )
+        keys[action.name] = changes.get(action.name, action.keys)
         for key in keys[action.name]:
             if key in actions:
-                raise ValueError(f"key {key} is given to {actions[key]} and to {action.name}")
+                raise ValueError(
+                    f"key {key} is of {actions[key]} and of {action.name}; give one of them another"
+                )
             actions[key] = action.name
     return Keymap(keys, actions)
 
