@@ -129,12 +129,12 @@ _STEPS: Final = tuple(
 
 def time_axis(label: str, low: float, high: float) -> Axis:
     """Return an axis of seconds since 1970, marked at whole minutes, hours or days (UTC)."""
-    high = max(high, low + 60)
-    step = next((s for s in _STEPS if (high - low) / s <= 4), (high - low) / 4)
-    first = math.ceil(low / step) * step
-    ticks = tuple(first + step * n for n in range(int((high - first) // step) + 1))
-    form = _day if step >= 86_400 else _minute if high - low < 86_400 else _day_and_hour
-    return Axis(label=label, low=low, high=high, ticks=ticks, form=form)
+    start = math.floor(low)
+    end = max(math.ceil(high), start + 60)
+    step = next((s for s in _STEPS if end - start <= 4 * s), math.ceil((end - start) / 4))
+    ticks = tuple(range(-(-start // step) * step, end + 1, step))
+    form = _day if step >= 86_400 else _minute if end - start < 86_400 else _day_and_hour
+    return Axis(label=label, low=start, high=end, ticks=ticks, form=form)
 
 
 def _when(seconds: float) -> datetime:
