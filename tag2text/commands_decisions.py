@@ -34,30 +34,26 @@ def status(project: ProjectFlag = Path("annotations")) -> None:
     tags = [row.key for row in read_candidates(found.candidates).rows]
     events, problems = read_log(found.logs)
     if events:
-        rows = [_work_row(one, len(tags)) for one in work(events, tags)]
-        table(_WORK, rows)
+        table(_WORK, [_work_row(one) for one in work(events, tags)])
     for line in _standing_lines(standing(replay(events), tags), found.target):
         typer.echo(line)
     _say_bad_lines(problems)
 
 
-_WORK = (
-    "annotator", "decided", "%", "keep", "drop", "merge", "retype", "rename", "rulings",
-    "an hour", "hours", "last",
-)  # fmt: skip
+_WORK = ("annotator", "decided", "keep", "drop", "merge", "/hour", "hours", "last")
 
 
-def _work_row(one: Work, total: int) -> list[object]:
-    acts = [one.acts.get(act, 0) for act in ("keep", "drop", "merge", "retype", "rename")]
+def _work_row(one: Work) -> list[object]:
+    kept = sum(one.acts.get(act, 0) for act in ("keep", "retype", "rename"))
     return [
         one.by,
         one.decided,
-        round(100 * one.decided / total, 1) if total else 0,
-        *acts,
-        one.rulings,
+        kept,
+        one.acts.get("drop", 0),
+        one.acts.get("merge", 0),
         "" if one.per_hour is None else round(one.per_hour),
         round(one.seconds / 3600, 1),
-        datetime.fromtimestamp(one.last / 1000).strftime("%Y-%m-%d %H:%M"),
+        datetime.fromtimestamp(one.last / 1000).strftime("%m-%d %H:%M"),
     ]
 
 
@@ -67,6 +63,8 @@ def _standing_lines(found: Standing, target: int) -> list[str]:
     parts.append(f"{found.kept:,} classes of {target:,} wanted")
     parts.append(f"{found.merged:,} merged, {found.dropped:,} dropped")
     lines = [": ".join((parts[0], ", ".join(parts[1:])))]
+    if found.ruled:
+        lines.append(f"{found.ruled:,} of them by a ruling")
     if found.unresolved:
         lines.append(f"{len(found.unresolved):,} wait for a ruling: tag2text vocab adjudicate")
     if found.undecided:

@@ -82,11 +82,20 @@ def _changes(old: Meanings, new: Meanings) -> Iterator[Change]:
         before, after = old.get(tag), new.get(tag)
         if before == after or _went_along(tag, before, after, new):
             continue
-        # A class whose name is no candidate's stands for itself, in place of its members.
-        gone = before is not None and before not in new and after not in old
-        come = before is None and after is not None and after not in old
-        subject = (before if gone else after if come else tag) or tag
+        subject = _subject(tag, before, after, old, new)
         yield Change(_what(subject, before, after, old), subject, before, after)
+
+
+def _subject(tag: Tag, before: Tag | None, after: Tag | None, old: Meanings, new: Meanings) -> Tag:
+    """Return whom to tell the change of: a class that lost or got its name, else the tag."""
+    if before is not None and before not in new and _all_are(before, after, old, new):
+        return before
+    return after if before is None and after is not None and after not in old else tag
+
+
+def _all_are(before: Tag, after: Tag | None, old: Meanings, new: Meanings) -> bool:
+    """Say whether all that meant one class means another one now."""
+    return all(new[tag] == after for tag, cls in old.items() if cls == before and tag in new)
 
 
 def _told_by_members(one: Meanings, other: Meanings) -> set[Tag]:
@@ -104,7 +113,7 @@ def _what(tag: Tag, before: Tag | None, after: Tag | None, old: Meanings) -> str
         return "removed"
     if before is None:
         return "added" if tag == after else "merged"
-    if after not in old:
+    if after not in old or old[after] == before == tag:
         return "retyped" if after.tag == before.tag else "renamed"
     return "parted" if tag == after else "merged"
 

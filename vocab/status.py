@@ -43,13 +43,15 @@ class Standing:
     """What all decisions together make of the candidates; the five parts add up to all.
 
     ``kept`` are classes: kept, retyped or renamed; ``merged`` joined one; annotators disagree on
-    what is ``unresolved``, and nobody decided on what is ``undecided``.
+    what is ``unresolved``, and nobody decided on what is ``undecided``. A ruling settled what is
+    ``ruled``, a part of the first three.
     """
 
     candidates: int
     kept: int
     merged: int
     dropped: int
+    ruled: int
     unresolved: tuple[Tag, ...]
     undecided: tuple[Tag, ...]
 
@@ -104,6 +106,7 @@ def standing(state: State, candidates: Collection[Tag]) -> Standing:
         kept=acts["keep"] + acts["retype"] + acts["rename"],
         merged=acts["merge"],
         dropped=acts["drop"],
+        ruled=sum(isinstance(o, Decision) and o.how == "adjudicated" for o in found.values()),
         unresolved=tuple(tag for tag, o in found.items() if isinstance(o, Unresolved)),
         undecided=tuple(tag for tag, o in found.items() if o is None),
     )

@@ -147,7 +147,7 @@ def test_status(root: Path) -> None:
     with (root / "log" / "bob.jsonl").open("a") as file:
         file.write("torn")
     said = vocab(root, "status")
-    assert "ann\t4\t80.0\t2\t1\t1\t0\t0\t0\t60\t0.0\t2023-11-1" in said
+    assert "ann\t4\t2\t1\t1\t60\t0.0\t11-1" in said
     assert "4 of 5 candidates are decided: 1 classes of 3 wanted, 1 merged, 1 dropped" in said
     assert "1 wait for a ruling: tag2text vocab adjudicate" in said
     assert "1 wait for a decision: tag2text vocab review" in said

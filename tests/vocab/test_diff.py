@@ -53,6 +53,24 @@ def changes(before, after):
             [("retyped", "object:brush", "object:brush", "action:brush")],
         ),
         (
+            ["object:brush rename paintbrush"],
+            [],
+            [("renamed", "object:paintbrush", "object:paintbrush", "object:brush")],
+        ),
+        (
+            ["object:brush retype action"],
+            ["object:brush drop"],
+            [("removed", "action:brush", "action:brush", "")],
+        ),
+        (
+            ["object:plane merge object:airplane", "object:airplane rename aircraft"],
+            [],
+            [
+                ("parted", "object:airplane", "object:aircraft", "object:airplane"),
+                ("parted", "object:plane", "object:aircraft", "object:plane"),
+            ],
+        ),
+        (
             [],
             ["object:plane merge object:airplane"],
             [("merged", "object:plane", "object:plane", "object:airplane")],

@@ -28,6 +28,7 @@ EVENTS = [
 def test_what_all_decisions_make_of_the_candidates():
     found = standing(replay(EVENTS), TAGS)
     assert (found.candidates, found.kept, found.merged, found.dropped) == (6, 3, 1, 0)
+    assert found.ruled == 1
     assert found.unresolved == (Tag("object", "thing"),)
     assert found.undecided == (Tag("object", "photo"),)
 
