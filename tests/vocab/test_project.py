@@ -96,7 +96,9 @@ def test_settings_can_be_read_when_the_candidates_are_not_the_ones(root):
         project.check_candidates()
 
 
-def test_our_project_is_about_our_candidates():
+def test_our_project_is_about_our_candidates_and_has_the_reasons_of_the_guidelines():
     project = load_project(ROOT / "annotations")
     assert project.target == 3429
-    assert len(project.reasons) >= 8
+    guidelines = (ROOT / "annotations" / "GUIDELINES.md").read_text()
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.+?) \|$", guidelines, re.MULTILINE)
+    assert dict(rows) == project.reasons
