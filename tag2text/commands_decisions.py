@@ -52,7 +52,7 @@ def _work_row(one: Work) -> list[object]:
         one.acts.get("drop", 0),
         one.acts.get("merge", 0),
         "" if one.per_hour is None else round(one.per_hour),
-        round(one.seconds / 3600, 1),
+        round(one.seconds / 3600, 1) if one.seconds else "",
         datetime.fromtimestamp(one.last / 1000).strftime("%m-%d %H:%M"),
     ]
 
