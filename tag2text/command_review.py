@@ -113,7 +113,7 @@ def _run(
             raise InputError(f"{refused} of the lines were refused; the others are in the log")
         return
     # Textual paints at most this often; at its default of 60 a key would wait 16 ms to be seen.
-    os.environ.setdefault("TEXTUAL_FPS", "240")
+    os.environ.setdefault("TEXTUAL_FPS", "1000")
     try:
         from vocab.review.screen import ReviewApp
     except ModuleNotFoundError as error:

@@ -85,13 +85,13 @@ class Queue:
         """
         return [self._rows[place].key for place in self._scores.surest(kept, n)]
 
-    def done(self, tag: Tag) -> None:
-        """Take out a tag that was decided on."""
+    def done(self, tag: Tag, *, refine: int = SLICE) -> None:
+        """Take out a tag that was decided on, and bring ``refine`` scores up to date."""
         for place in self._known([tag]):
             self._done[place] = 1
             self._close(place)
         if self._learned:
-            self._scores.refresh(SLICE)
+            self._scores.refresh(refine)
 
     def again(self, tag: Tag) -> None:
         """Show a tag, whose decision was undone, as the very next."""

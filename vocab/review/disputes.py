@@ -53,7 +53,7 @@ class Docket:
         tags = [*self._ruled] if self._decided else [*self._waiting, *self._deferred]
         return [tag for tag in tags if self._wanted is None or self._wanted(tag)]
 
-    def done(self, tag: Tag) -> None:
+    def done(self, tag: Tag, *, refine: int = 0) -> None:
         """Take out a tag on which a ruling was made."""
         self._drop(tag)
         self._ruled[tag] = None

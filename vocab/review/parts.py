@@ -36,8 +36,8 @@ class Line(Protocol):
     def surest(self, kept: bool, n: int) -> list[Tag]:
         """Return ``n`` that are predicted to be kept, or dropped, the surest first."""
 
-    def done(self, tag: Tag) -> None:
-        """Take out a tag that was decided on."""
+    def done(self, tag: Tag, *, refine: int = 0) -> None:
+        """Take out a tag that was decided on, and bring ``refine`` scores up to date."""
 
     def again(self, tag: Tag) -> None:
         """Put a tag first whose decision was undone."""

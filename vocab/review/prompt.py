@@ -61,6 +61,7 @@ class _Prompt:
     def run(self, read: Callable[[str], str]) -> int:
         self._desk.evidence.load()
         self._look()
+        self._desk.prepare()
         if self._desk.greeting:
             self._write(self._desk.greeting)
         self._card()
@@ -108,6 +109,7 @@ class _Prompt:
         if said:
             self._write(f"  {said}")
         self._look()
+        self._desk.prepare()
         if self._desk.current != before or action in ("captions", "undo", "redo"):
             self._card()
         return True

@@ -23,6 +23,8 @@ from vocab.review.lines import Line, Marks, Span, clean
 from vocab.review.paint import Board, Keyed
 
 IDLE: Final = 0.06  # seconds without a key after which there is time for what can wait
+AGAIN: Final = 0.02  # seconds between such moments, so that a key never waits long
+MOMENTS: Final = 6  # how many of them follow a key
 
 
 class ReviewApp(App[None]):
@@ -123,14 +125,17 @@ class ReviewScreen(Keyed[None]):
             self.paint()
         self._await()
 
-    def _when_idle(self) -> None:
+    def _when_idle(self, seconds: float = IDLE, moments: int = MOMENTS) -> None:
         pressed = self._keys_pressed
-        self.set_timer(IDLE, lambda: self._idle(pressed))
+        self.set_timer(seconds, lambda: self._idle(pressed, moments))
 
-    def _idle(self, pressed: int) -> None:
+    def _idle(self, pressed: int, moments: int) -> None:
         if pressed != self._keys_pressed or not self.is_current:
             return
         self._desk.prepare()
+        if moments > 1:
+            self._when_idle(AGAIN, moments - 1)
+            return
         # So that the first box opens at once.
         importlib.import_module("vocab.review.dialogs")
         self._find = self._find or _finder(self._desk.session.rows)
