@@ -6,6 +6,7 @@ import contextlib
 import email.utils
 import http.client
 import ssl
+import string
 import time
 import urllib.parse
 import zlib
@@ -114,6 +115,8 @@ class Fetcher:
     def _redirected(self, step: Step, location: str) -> Step:
         if step.redirects >= self._settings.max_redirects:
             raise FetchError("too_many_redirects")
+        # A header is read as Latin-1: this gives back the very bytes that were sent.
+        location = urllib.parse.quote(location, safe=string.punctuation, encoding="latin-1")
         return Step(urllib.parse.urljoin(step.url, location), step.redirects + 1)
 
     @contextlib.contextmanager
@@ -214,9 +217,9 @@ def _retry_after(value: str | None) -> float | None:
     """Return the seconds that a ``Retry-After`` header asks for, whichever its form."""
     if value is None:
         return None
-    with contextlib.suppress(ValueError):
-        return max(0.0, float(int(value)))
-    with contextlib.suppress(ValueError, TypeError):
+    if value.strip().isdecimal():  # however many digits
+        return float(value)
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     return None
 

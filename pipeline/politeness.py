@@ -13,11 +13,13 @@ import itertools
 import re
 import threading
 import time
-import urllib.parse
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
 from pipeline.connections import FetchError
 from vocab.errors import InputError
@@ -248,11 +250,12 @@ class Turns:
 
 
 def host_of(url: str) -> str:
-    """Return the host, with its port, that a URL belongs to; empty where there is none."""
+    """Return the host, with the port it names, that a request would go to; empty for none."""
     try:
-        return urllib.parse.urlsplit(url.strip()).netloc.rpartition("@")[2].lower()
-    except ValueError:
+        parts = parse_url(url.strip())  # as the request itself does: other parsers see other hosts
+    except LocationParseError:
         return ""
+    return parts.netloc or "" if parts.scheme in ("http", "https") else ""
 
 
 def _give_up(host: _Host, why: str) -> None:

@@ -134,6 +134,7 @@ class Resizing:
 
         self._max_pixels = settings.max_pixels
         known = {"resize_only_if_bigger": True} | dict(settings.options)
+        self._as_it_is = bool(known.get("disable_all_reencoding"))
         self._resize = Resizer(
             image_size=settings.image_size,
             resize_mode=settings.resize_mode,
@@ -152,7 +153,8 @@ class Resizing:
         header = measure(content)
         if header.width * header.height > self._max_pixels:
             raise BadImageError("too_many_pixels", f"{header.width} x {header.height}")
-        made, *sizes, error = self._resize(io.BytesIO(plain_picture(content)))
+        picture = content if self._as_it_is else plain_picture(content)
+        made, *sizes, error = self._resize(io.BytesIO(picture))
         if error is not None:
             detail = "" if error in _REASONS else str(error).splitlines()[0]
             raise BadImageError(_REASONS.get(error, "broken_image"), detail)

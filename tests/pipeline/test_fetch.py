@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import email.utils
 import ipaddress
+import math
 import socket
 import ssl
 import time
@@ -112,6 +113,13 @@ def test_what_is_no_web_address_is_refused_as_such(fetcher: Fetcher, url: str) -
 )
 def test_untidy_urls_reach_the_server(server: ImageServer, fetcher: Fetcher, path: str) -> None:
     assert fetcher.fetch(f"  {server.url(f'ok/{path}')}\n") == picture()
+
+
+def test_a_redirect_to_a_name_in_utf_8_asks_for_these_bytes(
+    server: ImageServer, fetcher: Fetcher
+) -> None:
+    assert fetcher.fetch(server.url("utf-8-location")) == picture()
+    assert server.requests["/ok/%C3%BC%20b%20%.jpg"] == 1
 
 
 def test_a_short_length_cuts_the_picture(server: ImageServer, fetcher: Fetcher) -> None:
@@ -264,10 +272,12 @@ def test_what_x_robots_tag_asks_for(values: list[str], out: bool) -> None:
 def test_retry_after_in_both_forms() -> None:
     later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=30)
     assert _retry_after("7") == 7
-    assert _retry_after("-7") == 0
+    assert _retry_after("9" * 400) == math.inf
+    assert _retry_after("Fri, 31 Dec 9999 23:59:59 -9999") is None
     assert _retry_after(email.utils.format_datetime(later)) == pytest.approx(30, abs=2)
     assert _retry_after("Thu, 01 Jan 1970 00:00:00 GMT") == 0
     assert _retry_after("soon") is None
+    assert _retry_after("-7") is None
     assert _retry_after(None) is None
 
 

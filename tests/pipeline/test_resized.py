@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import pytest
 from PIL import Image
 
 from pipeline.download import download
+from pipeline.images import measure, plain_picture
 from pipeline.img2dataset_options import COLUMNS, ELSEWHERE, RESIZER
 from pipeline.resized import ResizeSettings
 from tests.downloads import configured, manifest, members, table
+from tests.image_server import rotated_picture
 from tests.pictures import opened, picture
 from vocab.errors import InputError
 
@@ -95,6 +98,36 @@ def test_the_resizers_options_are_its_own() -> None:
 
     ours = {"image_size", "resize_mode", "encode_quality", "min_image_size", "max_aspect_ratio"}
     assert set(RESIZER) | ours == set(inspect.signature(Resizer).parameters) - {"blurrer"}
+
+
+def test_bytes_that_are_not_to_be_touched_are_not(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(rotated_picture())
+    (tmp_path / "b.jpg").write_bytes(picture(mode="CMYK"))
+    manifest(tmp_path, ["a.jpg", "b.jpg"])
+    resize = ResizeSettings(options=(("disable_all_reencoding", True),))
+    download(configured(tmp_path, image_root=str(tmp_path), resize=resize))
+    for number, name in enumerate("ab"):
+        content = members(tmp_path)[f"web-{number:09d}.jpg"]
+        assert content == (tmp_path / f"{name}.jpg").read_bytes()
+
+
+def two_widths() -> bytes:
+    """Return a TIFF whose width is given twice; who believes the first decodes 40 columns."""
+    content = bytearray(picture("TIFF"))
+    (start,) = struct.unpack_from("<I", content, 4)
+    (count,) = struct.unpack_from("<H", content, start)
+    entries = content[start + 2 : start + 2 + 12 * count]
+    content[4:8] = struct.pack("<I", len(content))
+    second = struct.pack("<HHII", 256, 4, 1, 20)
+    return bytes(content + struct.pack("<H", count + 1) + entries[:12] + second + entries[12:]) + (
+        bytes(4)
+    )
+
+
+def test_what_readers_differ_on_is_read_once() -> None:
+    assert plain_picture(picture()) == picture()
+    header = measure(two_widths())
+    assert opened(plain_picture(two_widths())).size == (header.width, header.height)
 
 
 def test_columns_that_options_ask_for(tmp_path: Path) -> None:
