@@ -305,7 +305,7 @@ ANSWERS: dict[str, Callable[[Handler], None]] = {
     "metadata": lambda h: _redirect(h, "http://169.254.169.254/latest/meta-data/"),
     "ftp": lambda h: _redirect(h, "ftp://127.0.0.1/a.jpg"),
     "utf-8-location": lambda h: _raw(
-        h, "HTTP/1.1 302 Found\r\nLocation: /ok/ü b%20%.jpg\r\nConnection: close\r\n\r\n".encode()
+        h, "HTTP/1.1 302 Found\r\nLocation: /ok/ü b%21.jpg\r\nConnection: close\r\n\r\n".encode()
     ),
     "nowhere": lambda h: _redirect(h, "http://:80/"),
     "stall": _stall,

@@ -119,7 +119,7 @@ def test_a_redirect_to_a_name_in_utf_8_asks_for_these_bytes(
     server: ImageServer, fetcher: Fetcher
 ) -> None:
     assert fetcher.fetch(server.url("utf-8-location")) == picture()
-    assert server.requests["/ok/%C3%BC%20b%20%.jpg"] == 1
+    assert server.requests["/ok/%C3%BC%20b%21.jpg"] == 1
 
 
 def test_a_short_length_cuts_the_picture(server: ImageServer, fetcher: Fetcher) -> None:
