@@ -3,19 +3,22 @@
     python -m benchmarks.review [--keys 300] [--starts 5] [--kills 50]
 
 The real command is started at 80x24 over 5,000 and 50,000 candidates. A key's latency ends when the
-next card is on the screen, which it is only after the decision's fsync. Then the command is killed
+next card is on the screen, which it is only after the decision's fsync; what a bare write and fsync
+takes in the same moments stands beside it, as it is the disk's part. Then the command is killed
 (SIGKILL) while keys are typed, and what was shown is compared with what the log holds.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import re
 import shutil
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -70,15 +73,24 @@ def first_card(terminal: Terminal) -> Seen:
     return terminal.wait(lambda lines: decided(lines) is not None and "rank" in lines[3])
 
 
-def latencies(terminal: Terminal, keys: int) -> Iterator[float]:
-    """Yield, in milliseconds, how long each key takes to the next card."""
+def latencies(terminal: Terminal, keys: int, scratch: Path) -> Iterator[tuple[float, float]]:
+    """Yield, in milliseconds, how long each key takes to the next card, and a bare fsync."""
     draw = random.Random(0)
     for _ in range(keys):
         pause = draw.uniform(0.1, 0.4)
         while terminal.read(pause) is not None:  # a person looks at the card first
             pass
         sent, seen = press(terminal, draw.choice("kkkd"))
-        yield 1000 * (seen - sent)
+        yield 1000 * (seen - sent), 1000 * bare_fsync(scratch)
+
+
+def bare_fsync(path: Path) -> float:
+    """Return how long it takes to append a line to ``path`` and to have it on the disk."""
+    begin = time.perf_counter()
+    with path.open("ab", buffering=0) as file:
+        file.write(b"x" * 250 + b"\n")
+        os.fsync(file.fileno())
+    return time.perf_counter() - begin
 
 
 def press(terminal: Terminal, key: str) -> tuple[float, float]:
@@ -97,15 +109,21 @@ def speed(project: Path, starts: int, keys: int, flags: Sequence[str]) -> list[o
         terminal.close()
     terminal = start(project, "bench", *flags)
     first_card(terminal)
-    taken = sorted(latencies(terminal, keys))
+    pairs = list(latencies(terminal, keys, project / "scratch"))
     terminal.close()
-    p95 = taken[int(0.95 * (len(taken) - 1))]
-    return [
-        f"{statistics.median(cpus):.2f} s (most {max(cpus):.2f})",
-        f"{statistics.median(taken):.1f} ms",
-        f"{p95:.1f} ms",
-        len(taken),
-    ]
+    times = [f(sorted(taken)) for taken in zip(*pairs, strict=True) for f in (median, p95)]
+    cpu = f"{statistics.median(cpus):.2f} s (most {max(cpus):.2f})"
+    return [cpu, *times, len(pairs)]
+
+
+def median(taken: Sequence[float]) -> str:
+    """Return the middle one of sorted times."""
+    return f"{statistics.median(taken):.1f} ms"
+
+
+def p95(taken: Sequence[float]) -> str:
+    """Return the time that 95 of 100 of the sorted ones are within."""
+    return f"{taken[int(0.95 * (len(taken) - 1))]:.1f} ms"
 
 
 def kills(project: Path, times: int) -> tuple[int, int, int]:
@@ -170,7 +188,8 @@ def main() -> None:
         for size in (5_000, 50_000):
             project = make_project(folder / str(size), size)
             rows.append([f"{size:,}", *speed(project, flags.starts, flags.keys, mined)])
-        header = ("candidates", "CPU to first card", "key, median", "key, p95", "keys")
+        header = ("candidates", "CPU to first card", "key, median", "key, p95",
+                  "fsync alone, median", "p95", "keys")  # fmt: skip
         print_table("Review through a pseudo-terminal, 80x24, fsync included", header, rows)
         made, lost, bad = kills(folder / "5000", flags.kills)
         torn, refusal = together(folder / "5000")
