@@ -19,6 +19,10 @@ A shard ``00007`` is four files, the last one written last:
   ``duration, start_time, end_time`` in seconds, ``status_dict``: rows by reason, ``success`` among
   them).
 
+A run that is killed costs at most the shards that it was at. One that is killed in the moment in
+which ``--retry-failed`` puts a shard's files in the place of the old ones has made that shard
+unfinished: it is fetched again, whole.
+
 Only ``duration``, ``start_time`` and ``end_time`` differ between two runs that fetch the same, and
 ``download_report.html``, which shows them.
 """
