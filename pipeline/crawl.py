@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pipeline.connections import FetchError
 from pipeline.fetch import Fetcher, FetchSettings
-from pipeline.politeness import Politeness, Turns
+from pipeline.politeness import Politeness, Step, Turns
 
 _AHEAD = 32  # images that wait to be resized
 
@@ -35,12 +35,13 @@ def crawl(
     outcomes: queue.Queue[Outcome | Exception] = queue.Queue(maxsize=_AHEAD)
     with Fetcher(settings, hosts=threads, per_host=politeness.per_host) as fetcher:
         workers = [
-            threading.Thread(target=_work, args=(turns, fetcher, urls, outcomes), daemon=True)
+            threading.Thread(target=_work, args=(turns, fetcher, outcomes), daemon=True)
             for _ in range(min(threads, len(urls)))
         ]
+        # Starting a hundred threads takes as long as resizing twenty images.
+        starter = threading.Thread(target=_start, args=(workers,), daemon=True)
+        starter.start()
         try:
-            for worker in workers:
-                worker.start()
             for _ in urls:
                 outcome = outcomes.get()
                 if isinstance(outcome, Exception):
@@ -48,24 +49,31 @@ def crawl(
                 yield outcome
         finally:
             turns.stop()
+            starter.join()
             _drain(outcomes, workers)
 
 
-def _work(
-    turns: Turns, fetcher: Fetcher, urls: Sequence[str], outcomes: queue.Queue[Outcome | Exception]
-) -> None:
+def _start(workers: list[threading.Thread]) -> None:
+    for worker in workers:
+        worker.start()
+
+
+def _work(turns: Turns, fetcher: Fetcher, outcomes: queue.Queue[Outcome | Exception]) -> None:
     """Fetch rows until none is left; a fault of ours ends the crawl and not just its thread."""
     try:
         while (task := turns.take()) is not None:
-            content, failure = b"", turns.refusal(task)
+            found: bytes | Step = b""
+            failure = turns.refusal(task)
             if failure is None:
                 try:
-                    content = fetcher.fetch(urls[task.index])
+                    found = fetcher.follow(task.step)
                 except FetchError as error:
                     failure = error
-            if turns.done(task, failure):
+            if isinstance(found, Step):
+                turns.move(task, found)
+            elif turns.done(task, failure):
                 reason, detail = (failure.reason, failure.detail) if failure else ("", "")
-                outcomes.put(Outcome(task.index, content, reason, detail))
+                outcomes.put(Outcome(task.index, found, reason, detail))
     except Exception as error:
         outcomes.put(error)
 

@@ -7,15 +7,21 @@ A shard ``00007`` is four files, the last one written last:
 - ``00007.parquet``: a row for *every* URL, in the order of the keys. img2dataset's columns
   ``url, caption, key, status, error_message, width, height, original_width, original_height,
   sha256`` (of the bytes as they were sent), and ours: ``captions`` (all of them), ``source``,
-  ``reason`` and ``bytes`` (length as sent; null where nothing came). ``status`` is img2dataset's
-  ``success``, ``failed_to_download`` or ``failed_to_resize``; ``reason`` is ``success`` or a word
-  of ``pipeline.reasons.REASONS``; ``error_message`` is the reason and its detail (null on success);
+  ``reason`` and ``bytes`` (length as sent; null where nothing came), and at their end what
+  ``--option`` asks for: ``exif``, ``md5`` or ``sha512`` (null but on success). ``status`` is
+  img2dataset's ``success``, ``failed_to_download`` or ``failed_to_resize``; ``reason`` is
+  ``success`` or a word of ``pipeline.reasons.REASONS``; ``error_message`` is the reason and its
+  detail (null on success);
 - ``bad/00007.jsonl``: the failures as every job writes them (``key, stage, reason, detail``);
 - ``00007_stats.json``: our fields (``rows_in``, ``rows``: successes, ``bad``: failures by reason,
   ``files``, ``inputs``, ``counts``: ``bytes`` of the images as sent, and the two kinds of failure)
   and beside them img2dataset's (``count, successes, failed_to_download, failed_to_resize``,
   ``duration, start_time, end_time`` in seconds, ``status_dict``: rows by reason, ``success`` among
   them).
+
+A run that is killed costs at most the shards that it was at. One that is killed in the moment in
+which ``--retry-failed`` puts a shard's files in the place of the old ones has made that shard
+unfinished: it is fetched again, whole.
 
 Only ``duration``, ``start_time`` and ``end_time`` differ between two runs that fetch the same, and
 ``download_report.html``, which shows them.
@@ -49,10 +55,10 @@ from pipeline.politeness import Politeness
 from pipeline.reasons import SUCCESS, is_transient
 from pipeline.records import PARQUET, ManifestRow, read_manifest, read_rows
 from pipeline.resized import (
-    DOWNLOAD_SCHEMA,
     ResizeSettings,
     Resizing,
     ShardWriter,
+    extra_column,
     img2dataset_version,
 )
 from pipeline.runner import EachShard, RunnerConfig, run_each_shard
@@ -163,7 +169,7 @@ class DownloadShard(EachShard):
         ):
             rows = list(read_manifest(path))
             done = {**kept, **self._fetch(stem, [r for r in rows if r.key not in kept], shelf)}
-            with ShardWriter(output, self.config.resize.encode_format) as writer:
+            with ShardWriter(output, self.config.resize) as writer:
                 for row in rows:
                     writer.write(done[row.key].row, done[row.key].image())
                     _count(done[row.key].row, output)
@@ -241,10 +247,15 @@ def _resizing(settings: ResizeSettings) -> Resizing:
     return Resizing(settings)
 
 
+@functools.lru_cache(maxsize=1)
+def _empty_row(settings: ResizeSettings) -> dict[str, Any]:
+    return dict.fromkeys(settings.schema.names)
+
+
 def _finished(row: ManifestRow, outcome: Outcome, settings: ResizeSettings, shelf: Shelf) -> Done:
     """Resize what was fetched, and say in a row of the table how it went."""
     # The order of the columns is that of the keys in the tar's JSON, also when rows are kept.
-    table: dict[str, Any] = dict.fromkeys(DOWNLOAD_SCHEMA.names) | {
+    table: dict[str, Any] = _empty_row(settings) | {
         **{"url": row.image, "caption": row.captions[0], "key": row.key},
         **{"captions": list(row.captions), "source": row.source},
     }
@@ -256,6 +267,7 @@ def _finished(row: ManifestRow, outcome: Outcome, settings: ResizeSettings, shel
         resized = _resizing(settings).resize(outcome.content)
     except BadImageError as bad:
         return Done(_failed(table, "failed_to_resize", bad.reason, bad.detail), _nothing)
+    table |= {name: extra_column(name, outcome.content) for name in settings.extra}
     sizes = resized._asdict()
     image = shelf.put(sizes.pop("content"))
     return Done(

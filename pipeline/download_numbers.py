@@ -26,7 +26,7 @@ SIDE_EDGES: Final = (0, 128, 256, 384, 512, 768, 1024, 2048)
 
 _COLUMNS: Final = ["url", "source", "reason", "bytes", "original_width", "original_height"]
 _KEYS: Final = ["source", "host", "reason"]
-_HOST: Final = r"^https?://(?:[^/?#@]*@)?(?P<host>\[[^\]]*\]|[^/?#:]*)"
+_HOST: Final = r"^https?://(?:[^/?#@]*@)?(?P<host>(?:\[[^\]]*\]|[^/?#:]*)(?::\d+)?)"
 _AT_ONCE = 64
 
 Counts = npt.NDArray[np.int64]
@@ -125,7 +125,7 @@ def add_up(tables: Iterable[pa.Table]) -> pa.Table:
 
 
 def hosts(urls: pa.Array) -> pa.Array:
-    """Return the lower-case host of each URL, the empty string where it names none."""
+    """Return the lower-case host of each URL with the port it names; empty where it has none."""
     found = pc.struct_field(pc.extract_regex(urls, _HOST), "host")
     return pc.utf8_lower(pc.fill_null(found, ""))
 

@@ -7,6 +7,7 @@ file that they renew each second.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from pipeline import storage
-from pipeline.progress import poll_seconds
+from pipeline.progress import beside, poll_seconds
 from pipeline.reasons import SUCCESS
 from pipeline.shard import STATS
 
@@ -136,16 +137,13 @@ def watch_download(directory: str, rows: Mapping[str, int]) -> Iterator[None]:
 
     ``rows`` gives the rows to fetch of each shard. All goes to standard error.
     """
-    stop, show = threading.Event(), _bar if sys.stderr.isatty() else _lines
+    show = _bar if sys.stderr.isatty() else _lines
     meter = Meter(directory, rows)
-    with _own_stderr() as stderr:
-        thread = threading.Thread(target=show, args=(meter, sum(rows.values()), stop, stderr))
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+    with (
+        _own_stderr() as stderr,
+        beside(functools.partial(show, meter, sum(rows.values()), stderr)),
+    ):
+        yield
 
 
 @contextlib.contextmanager
@@ -160,7 +158,7 @@ def _own_stderr() -> Iterator[IO[str]]:
         yield stream
 
 
-def _bar(meter: Meter, total: int, stop: threading.Event, stderr: IO[str]) -> None:
+def _bar(meter: Meter, total: int, stderr: IO[str], stop: threading.Event) -> None:
     from rich.console import Console  # only a terminal pays for it
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
@@ -178,7 +176,7 @@ def _bar(meter: Meter, total: int, stop: threading.Event, stderr: IO[str]) -> No
             progress.update(task, completed=done.images, description=text)
 
 
-def _lines(meter: Meter, total: int, stop: threading.Event, stderr: IO[str]) -> None:
+def _lines(meter: Meter, total: int, stderr: IO[str], stop: threading.Event) -> None:
     begin, ended, shards = time.monotonic(), False, 0
     while not ended:
         ended = stop.wait(meter.poll_seconds)

@@ -6,6 +6,7 @@ import contextlib
 import email.utils
 import http.client
 import ssl
+import string
 import time
 import urllib.parse
 import zlib
@@ -18,6 +19,7 @@ from urllib3 import exceptions
 
 from pipeline.addresses import AddressGuard
 from pipeline.connections import FetchError, GuardedPools, connection_reason
+from pipeline.politeness import Step, host_of
 from vocab.errors import InputError
 from vocab.version import __version__
 
@@ -36,7 +38,7 @@ class FetchSettings:
     """How far a fetch may go.
 
     ``timeout`` seconds may pass until a host is connected, until its headers are there, and
-    without a byte of the body; six times as many for all of it, redirects included.
+    without a byte of the body; six times as many for all that one host is asked for a picture.
     """
 
     timeout: float = 4.0
@@ -82,22 +84,40 @@ class Fetcher:
         self._pools.clear()
 
     def fetch(self, url: str) -> bytes:
-        """Return the bytes that a URL leads to.
+        """Return the bytes that a URL leads to, whichever hosts it leads over.
 
         Raises:
             FetchError: there are none; the reason is a word of ``pipeline.reasons``.
         """
+        found: bytes | Step = Step(url.strip())
+        while isinstance(found, Step):
+            found = self.follow(found)
+        return found
+
+    def follow(self, step: Step) -> bytes | Step:
+        """Return the bytes that a URL leads to, or where it leads once that is another host.
+
+        Raises:
+            FetchError: as :meth:`fetch` does.
+        """
         end = time.monotonic() + _TIMEOUTS_IN_ALL * self._settings.timeout
-        url = url.strip()
-        for _ in range(self._settings.max_redirects + 1):
-            with self._answer(url) as response, _in_our_words():
+        host = host_of(step.url)
+        while host_of(step.url) == host:
+            with self._answer(step.url) as response, _in_our_words():
                 location = response.get_redirect_location()
                 if not location:
                     return self._content(response, end)
-                url = urllib.parse.urljoin(url, location)
+                step = self._redirected(step, location)
             if time.monotonic() > end:
                 raise FetchError("timeout", "while redirected")
-        raise FetchError("too_many_redirects")
+        return step
+
+    def _redirected(self, step: Step, location: str) -> Step:
+        if step.redirects >= self._settings.max_redirects:
+            raise FetchError("too_many_redirects")
+        # A header is read as Latin-1: this gives back the very bytes that were sent.
+        location = urllib.parse.quote(location, safe=string.punctuation, encoding="latin-1")
+        return Step(urllib.parse.urljoin(step.url, location), step.redirects + 1)
 
     @contextlib.contextmanager
     def _answer(self, url: str) -> Iterator[urllib3.HTTPResponse]:
@@ -197,9 +217,9 @@ def _retry_after(value: str | None) -> float | None:
     """Return the seconds that a ``Retry-After`` header asks for, whichever its form."""
     if value is None:
         return None
-    with contextlib.suppress(ValueError):
-        return max(0.0, float(int(value)))
-    with contextlib.suppress(ValueError, TypeError):
+    if value.strip().isdecimal():  # however many digits
+        return float(value)
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     return None
 

@@ -120,7 +120,8 @@ def prepare(content: bytes, settings: ImageSettings) -> EncodedImage:
 def plain_picture(content: bytes) -> bytes:
     """Return the image as it is where any decoder shows it right, else an upright RGB bitmap.
 
-    Not every decoder turns what EXIF says is rotated, or knows GIF, CMYK, 16 bits and alpha.
+    Not every decoder turns what EXIF says is rotated, or knows GIF, CMYK, 16 bits and alpha; and
+    of a TIFF with two widths each takes another one, so that the look at the header was in vain.
 
     Raises:
         BadImageError: the image cannot be decoded.
@@ -128,7 +129,7 @@ def plain_picture(content: bytes) -> bytes:
     with _opened(content) as image:
         rotated = "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation, 1) != 1
         plain = image.mode in _PLAIN_MODES and "transparency" not in image.info
-        if plain and not rotated and image.format != "GIF":
+        if plain and not rotated and _format(content) in KEPT:
             return content
         buffer = io.BytesIO()
         _upright_rgb(image, None).save(buffer, "BMP")

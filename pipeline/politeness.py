@@ -1,8 +1,9 @@
 """The order in which the URLs of a shard are asked for: few at once a host, none that rests.
 
 Hosts take turns, so a slow or dead one holds at most ``per_host`` threads while the others go on.
-A row that may be tried again waits; a host that asks to be left alone (``Retry-After``) is left
-alone; one that keeps failing is given up for the rest of the shard.
+A row that is redirected to another host waits for its turn there; one that may be tried again
+waits; a host that asks to be left alone (``Retry-After``) is left alone; one that keeps failing
+is given up for the rest of the shard.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import itertools
 import re
 import threading
 import time
-import urllib.parse
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
 from pipeline.connections import FetchError
 from vocab.errors import InputError
@@ -52,6 +55,14 @@ class Politeness:
             raise InputError(f"--retries {self.retries}: 0 or more")
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A URL on the way to an image, and how many redirects led to it."""
+
+    url: str
+    redirects: int = 0
+
+
 @dataclass(slots=True, eq=False)
 class _Host:
     waiting: deque[Task] = field(default_factory=deque)
@@ -68,7 +79,7 @@ class Task:
     """One row that is to be fetched; ``tries`` counts those that failed."""
 
     index: int
-    url: str
+    step: Step
     host: _Host
     tries: int = 0
 
@@ -90,13 +101,13 @@ class Turns:
         self._numbers = itertools.count()
         self._open = 0
         self._stopped = False
-        hosts: dict[str, _Host] = {}
+        self._hosts: dict[str, _Host] = {}
         for index, url in enumerate(urls):
-            host = hosts.setdefault(host_of(url), _Host())
-            host.waiting.append(Task(index, url, host))
+            host = self._hosts.setdefault(host_of(url), _Host())
+            host.waiting.append(Task(index, Step(url.strip()), host))
             self._open += 1
         with self._changed:
-            for host in hosts.values():
+            for host in self._hosts.values():
                 self._offer(host)
 
     def take(self, *, wait: bool = True) -> Task | None:
@@ -133,6 +144,16 @@ class Turns:
             if not self._open:
                 self._changed.notify_all()
             return not again
+
+    def move(self, task: Task, step: Step) -> None:
+        """Let a row that its host leads elsewhere wait for that other host's turn."""
+        with self._changed:
+            task.host.active -= 1
+            self._judge(task, None)
+            self._offer(task.host)
+            task.step, task.host = step, self._hosts.setdefault(host_of(step.url), _Host())
+            task.host.waiting.append(task)
+            self._offer(task.host)
 
     def stop(self) -> None:
         """Give no more rows out."""
@@ -229,11 +250,12 @@ class Turns:
 
 
 def host_of(url: str) -> str:
-    """Return the host, with its port, that a URL belongs to; empty where there is none."""
+    """Return the host, with the port it names, that a request would go to; empty for none."""
     try:
-        return urllib.parse.urlsplit(url.strip()).netloc.rpartition("@")[2].lower()
-    except ValueError:
+        parts = parse_url(url.strip())  # as the request itself does: other parsers see other hosts
+    except LocationParseError:
         return ""
+    return parts.netloc or "" if parts.scheme in ("http", "https") else ""
 
 
 def _give_up(host: _Host, why: str) -> None:

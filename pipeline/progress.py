@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 import threading
 import time
@@ -23,9 +24,16 @@ def watch(directory: str, names: Sequence[str]) -> Iterator[None]:
 
     A bar on a terminal, a plain line now and then elsewhere, on standard error.
     """
-    stop = threading.Event()
     show = _bar if sys.stderr.isatty() else _lines
-    thread = threading.Thread(target=show, args=(directory, set(names), stop), daemon=True)
+    with beside(functools.partial(show, directory, set(names))):
+        yield
+
+
+@contextlib.contextmanager
+def beside(show: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Run ``show`` in a thread while the block runs; its event is set when that ends."""
+    stop = threading.Event()
+    thread = threading.Thread(target=show, args=(stop,), daemon=True)
     thread.start()
     try:
         yield

@@ -6,10 +6,12 @@ guard, caps or order, so that only patching that module could change how it fetc
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import importlib.util
 import io
-import os
+import json
+import logging
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,20 +21,12 @@ import pyarrow as pa
 
 from pipeline.image_sources import TAR
 from pipeline.images import PIXEL_LIMIT, BadImageError, measure, plain_picture
+from pipeline.img2dataset_options import RESIZER, check_options
 from pipeline.records import PARQUET
 from pipeline.shard import ShardOutput
 from vocab.errors import InputError
 
-# Read when img2dataset is imported: albumentations would ask the network for a newer version.
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-
 RESIZE_MODES: Final = ("no", "keep_ratio", "center_crop", "border", "keep_ratio_largest")
-OPTIONS: Final = (
-    *("resize_only_if_bigger", "upscale_interpolation", "downscale_interpolation"),
-    *("encode_format", "skip_reencode", "disable_all_reencoding", "max_image_area"),
-)
-"""What img2dataset's resizer knows beyond our flags."""
-
 DOWNLOAD_SCHEMA: Final = pa.schema(
     [
         *(pa.field(name, pa.string()) for name in ("url", "caption", "key", "status")),
@@ -78,13 +72,29 @@ class ResizeSettings:
             )
         if not 1 <= self.max_pixels <= PIXEL_LIMIT:
             raise InputError(f"--max-pixels {self.max_pixels}: choose 1 to {PIXEL_LIMIT}")
-        for name, _ in self.options:
-            if name not in OPTIONS:
-                raise InputError(f"--option {name}: img2dataset's are {', '.join(OPTIONS)}")
+        check_options(self.options)
+        least, most = (0, 9) if self.encode_format == "png" else (1, 100)
+        if not least <= self.quality <= most:
+            raise InputError(
+                f"--quality {self.quality}: JPEG and WebP know 1 to 100, PNG (compression) 0 to 9"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as a dictionary."""
         return asdict(self)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of the table of a shard."""
+        return pa.schema([*DOWNLOAD_SCHEMA, *(pa.field(name, pa.string()) for name in self.extra)])
+
+    @property
+    def extra(self) -> tuple[str, ...]:
+        """The columns that options ask for: a digest by its name, and ``exif``."""
+        options = dict(self.options)
+        digest = options.get("compute_hash", "sha256")
+        exif = ("exif",) if options.get("extract_exif") else ()
+        return (*((digest,) if digest != "sha256" else ()), *exif)
 
     @property
     def encode_format(self) -> str:
@@ -120,17 +130,18 @@ class Resizing:
     """
 
     def __init__(self, settings: ResizeSettings) -> None:
-        from img2dataset.resizer import Resizer
+        from pipeline.img2dataset_classes import Resizer
 
         self._max_pixels = settings.max_pixels
-        known: dict[str, Any] = {"resize_only_if_bigger": True} | dict(settings.options)
+        known = {"resize_only_if_bigger": True} | dict(settings.options)
+        self._as_it_is = bool(known.get("disable_all_reencoding"))
         self._resize = Resizer(
             image_size=settings.image_size,
             resize_mode=settings.resize_mode,
             encode_quality=settings.quality,
             min_image_size=settings.min_image_size,
             max_aspect_ratio=settings.max_aspect_ratio or float("inf"),
-            **known,
+            **{name: value for name, value in known.items() if name in RESIZER},
         )
 
     def resize(self, content: bytes) -> Resized:
@@ -142,7 +153,8 @@ class Resizing:
         header = measure(content)
         if header.width * header.height > self._max_pixels:
             raise BadImageError("too_many_pixels", f"{header.width} x {header.height}")
-        made, *sizes, error = self._resize(io.BytesIO(plain_picture(content)))
+        picture = content if self._as_it_is else plain_picture(content)
+        made, *sizes, error = self._resize(io.BytesIO(picture))
         if error is not None:
             detail = "" if error in _REASONS else str(error).splitlines()[0]
             raise BadImageError(_REASONS.get(error, "broken_image"), detail)
@@ -151,20 +163,34 @@ class Resizing:
         return Resized(made, *sizes)
 
 
+def extra_column(name: str, content: bytes) -> str | None:
+    """Return the value of a column of ``ResizeSettings.extra`` for an image as it was sent."""
+    if name != "exif":
+        return hashlib.new(name, content, usedforsecurity=False).hexdigest()
+    import exifread  # type: ignore[import-untyped]  # img2dataset's own, and its form
+
+    logging.getLogger("exifread").setLevel(logging.CRITICAL)
+    try:
+        tags = exifread.process_file(io.BytesIO(content), details=False)
+        return json.dumps({name: str(value).strip() for name, value in tags.items()})
+    except Exception:  # what stands there is other people's, and exifread believes it
+        return None
+
+
 class ShardWriter:
     """img2dataset's writer of a tar and its table, with fixed times so that bytes repeat."""
 
-    def __init__(self, output: ShardOutput, encode_format: str) -> None:
-        from img2dataset.writer import WebDatasetSampleWriter
+    def __init__(self, output: ShardOutput, settings: ResizeSettings) -> None:
+        from pipeline.img2dataset_classes import WebDatasetSampleWriter
 
         self._files = {suffix: output.file(suffix) for suffix in (TAR, PARQUET)}
         self._folder = tempfile.TemporaryDirectory(dir=self._files[TAR].parent)
         self._stem = output.stem
         self._writer = WebDatasetSampleWriter(
-            *(int(output.stem), self._folder.name, True, _NAME_DIGITS, DOWNLOAD_SCHEMA),
-            encode_format=encode_format,
+            *(int(output.stem), self._folder.name, True, _NAME_DIGITS, settings.schema),
+            encode_format=settings.encode_format,
         )
-        self._writer.tarwriter.mtime = 0.0
+        self._writer.tarwriter.mtime = 0  # 0.0 would cost each member a kilobyte of PAX header
 
     def write(self, row: dict[str, Any], image: bytes | None) -> None:
         """Write one row of the table and, where there is one, its image."""

@@ -20,12 +20,13 @@ from apache_beam.options.pipeline_options import (
     TestOptions,
 )
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from pipeline import storage, worker
+from pipeline import storage
 from pipeline.job import FAILED, begin_work
+from pipeline.local_workers import LocalWorkers
 from pipeline.progress import watch
 from pipeline.shard import STATS
+from pipeline.worker import end_nursery
 from vocab.errors import InputError, StoppedError
 
 _REFUSED: Final = {
@@ -71,9 +72,7 @@ def new_pipeline(config: RunnerConfig) -> beam.Pipeline:
     if options.view_as(StandardOptions).runner is not None:
         return beam.Pipeline(options=options)
     options.view_as(DirectOptions).direct_num_workers = config.workers
-    environment = None
-    if config.workers > 1:
-        environment = SubprocessSDKEnvironment.from_command_string(worker.COMMAND)
+    environment = LocalWorkers() if config.workers > 1 else None
     return beam.Pipeline(runner=FnApiRunner(environment), options=options)
 
 
@@ -182,6 +181,8 @@ def run_pipeline(pipeline: beam.Pipeline) -> None:
         if found:
             raise InputError(_STEP.sub("", found[-1])) from error
         raise
+    finally:
+        end_nursery()
 
 
 def _say_where(pipeline: beam.Pipeline, result: Any) -> None:

@@ -1,38 +1,113 @@
-"""A local worker process of Beam's, quiet, that ends with the process that started it.
+"""Local worker processes of Beam's, forked from one that has imported all they need.
 
-Beam's own command logs every connection at INFO, and after a SIGKILL of the driver it would go
-on with the shards it was given, beside the workers of the next run.
+Importing Beam and what a job computes with takes seconds. That process is started first of all,
+imports while its driver does the same, and spares each worker that work. Workers are quiet, which
+Beam's own are not, and end with the driver: after its SIGKILL they would go on with the shards
+they were given, beside the workers of the next run.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import importlib
+import json
 import logging
 import os
+import select
 import signal
+import subprocess
 import sys
 import threading
-import time
+import warnings
+from collections.abc import Mapping
 
-# `exec`, so that no shell stands between the driver and its worker.
-COMMAND = f"exec {sys.executable} -m pipeline.worker"
-_POLL_SECONDS = 0.5
+_PIPE = 0  # the standard input: the driver holds its other end
+
+
+class Nursery:
+    """The process that workers come from; it imports ``modules`` beforehand."""
+
+    def __init__(self, *modules: str) -> None:
+        line = [sys.executable, "-m", "pipeline.worker", *modules]
+        self._process = subprocess.Popen(line, stdin=subprocess.PIPE)
+
+    def fork(self, variables: Mapping[str, str]) -> None:
+        """Start a worker in this process's environment and ``variables``, by which Beam calls."""
+        pipe = self._process.stdin
+        with contextlib.suppress(BrokenPipeError):  # `wait` tells
+            if pipe is not None:
+                pipe.write(json.dumps({**os.environ, **variables}).encode() + b"\n")
+                pipe.flush()
+
+    def wait(self) -> int:
+        """Return the exit code once a worker has failed, or all has been ended."""
+        return self._process.wait()
+
+    def end(self) -> None:
+        """End all workers."""
+        self._process.communicate()
+
+
+_nursery: Nursery | None = None
+
+
+def start_nursery(*modules: str) -> Nursery:
+    """Return the nursery of this process's job; it is started unless there is one."""
+    global _nursery  # noqa: PLW0603
+    _nursery = _nursery or Nursery(*modules)
+    return _nursery
+
+
+def end_nursery() -> None:
+    """End the nursery, if there is one, and its workers."""
+    global _nursery  # noqa: PLW0603
+    if _nursery is not None:
+        _nursery.end()
+    _nursery = None
 
 
 def main() -> None:
-    """Serve the driver until it says so or is gone."""
+    """Import what the arguments name; fork a worker for each line that the driver sends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C reaches all: the driver answers it
+    signal.signal(signal.SIGCHLD, _fail_with_child)
     logging.disable(logging.ERROR)  # what fails here is raised in the driver as well
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    warnings.simplefilter("ignore")  # no thread of ours runs at a fork, only idle ones of libraries
+    gc.disable()  # what is imported stays: looking through it would take a third of the time
+    for module in ("apache_beam.runners.worker.sdk_worker_main", *sys.argv[1:]):
+        with contextlib.suppress(ImportError):  # the driver says what to install
+            importlib.import_module(module)
+    gc.freeze()  # workers share it, and need never look through it
+    gc.enable()
+    for line in sys.stdin.buffer:
+        if os.fork() == 0:
+            _serve(json.loads(line))
+
+
+def _fail_with_child(*_: object) -> None:
+    """Take note of workers that ended; that one failed, or was killed, is the driver's business."""
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if code := os.waitstatus_to_exitcode(ended[1]):
+                os._exit(code if code > 0 else 128 - code)
+
+
+def _serve(environment: dict[str, str]) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    threading.Thread(target=_end_with_driver, daemon=True).start()
+    os.environ.clear()
+    os.environ.update(environment)
     from apache_beam.runners.worker import sdk_worker_main
 
-    sdk_worker_main.main(sys.argv)
+    sdk_worker_main.main([])
     os._exit(0)  # all is written; taking the interpreter down would cost a third of a second
 
 
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_POLL_SECONDS)
-    os._exit(1)
+def _end_with_driver() -> None:
+    pipe = select.poll()
+    pipe.register(_PIPE, 0)  # its other end is closed when the driver is gone, however it ended
+    pipe.poll()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -2,102 +2,135 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
-from tag2text.options import MaxBadRatio, Output, TakeOver, Workers, checked_flags, runner
+from pipeline.worker import start_nursery
+from tag2text.options import (
+    MaxBadRatio,
+    Output,
+    TakeOver,
+    Workers,
+    checked_flags,
+    importing,
+    runner,
+)
 from tag2text.output import table
 
 if TYPE_CHECKING:
+    from pipeline.download import DownloadConfig
     from pipeline.job import Summary
 
-ResizeMode = Literal["no", "keep_ratio", "center_crop", "border", "keep_ratio_largest"]
+Settings = TypeVar("Settings")
+
+Manifest = Annotated[str, typer.Option(help="Directory that `tag2text manifest` made.")]
+ImageRoot = Annotated[
+    str | None, typer.Option(help="Take the images from this folder, not the internet.")
+]
+ImageSize = Annotated[int, typer.Option(min=1, help="Pixels; larger ones are resized.")]
+ResizeMode = Annotated[
+    Literal["no", "keep_ratio", "center_crop", "border", "keep_ratio_largest"],
+    typer.Option(help="keep_ratio: the shorter side becomes the image size."),
+]
+MinImageSize = Annotated[int, typer.Option(min=0, help="Least shorter side, pixels.")]
+MaxAspectRatio = Annotated[
+    float | None, typer.Option(min=1.0, help="Longer side over shorter side.")
+]
+Quality = Annotated[int, typer.Option(min=1, max=100, help="Of the JPEGs written.")]
+MaxPixels = Annotated[int, typer.Option(min=1, help="Larger images are never decoded.")]
+MaxBytes = Annotated[int, typer.Option(min=1, help="Of one image, as sent.")]
+Options = Annotated[
+    list[str] | None,
+    typer.Option(help="NAME=VALUE of img2dataset's, as extract_exif=true; repeatable."),
+]
+Threads = Annotated[int, typer.Option(min=1, help="Fetches at once, a worker.")]
+PerHost = Annotated[int, typer.Option(min=1, help="Fetches at once from one host.")]
+Timeout = Annotated[float, typer.Option(help="Seconds without a sign; 6 times in all.")]
+Retries = Annotated[int, typer.Option(min=0, help="More tries of what fails quickly.")]
+UserAgent = Annotated[str | None, typer.Option(help="Says who asks.")]
+IgnoreOptOut = Annotated[
+    bool, typer.Option("--ignore-opt-out", help="Keep images whose owners say noai, noindex.")
+]
+AllowNetwork = Annotated[
+    list[str] | None, typer.Option(help="A private network to permit, as 10.1.0.0/16.")
+]
+AllowPrivate = Annotated[
+    bool, typer.Option("--allow-private-addresses", help="Permit all of them, localhost too.")
+]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Fetch again what may succeed this time.")
+]
 
 
 def download(
     context: typer.Context,
-    manifest: Annotated[str, typer.Option(help="Directory that `tag2text manifest` made.")],
+    manifest: Manifest,
     output: Output,
-    image_root: Annotated[
-        str | None, typer.Option(help="Take the images from this folder, not the internet.")
-    ] = None,
-    image_size: Annotated[int, typer.Option(min=1, help="Pixels; larger ones are resized.")] = 384,
-    resize_mode: Annotated[
-        ResizeMode, typer.Option(help="keep_ratio: the shorter side becomes the image size.")
-    ] = "keep_ratio",
-    min_image_size: Annotated[int, typer.Option(min=0, help="Least shorter side, pixels.")] = 0,
-    max_aspect_ratio: Annotated[
-        float | None, typer.Option(min=1.0, help="Longer side over shorter side.")
-    ] = None,
-    quality: Annotated[int, typer.Option(min=1, max=100, help="Of the JPEGs written.")] = 95,
-    max_pixels: Annotated[
-        int, typer.Option(min=1, help="Larger images are never decoded.")
-    ] = 64_000_000,
-    max_bytes: Annotated[int, typer.Option(min=1, help="Of one image, as sent.")] = 32 << 20,
-    option: Annotated[
-        list[str] | None, typer.Option(help="NAME=VALUE for img2dataset's resizer, repeatable.")
-    ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Fetches at once, a worker.")] = 128,
-    per_host: Annotated[int, typer.Option(min=1, help="Fetches at once from one host.")] = 4,
-    timeout: Annotated[float, typer.Option(help="Seconds without a sign; 6 times in all.")] = 4,
-    retries: Annotated[int, typer.Option(min=0, help="More tries of what fails quickly.")] = 1,
-    user_agent: Annotated[str | None, typer.Option(help="Says who asks.")] = None,
-    ignore_opt_out: Annotated[
-        bool, typer.Option("--ignore-opt-out", help="Keep images whose owners say noai, noindex.")
-    ] = False,
-    allow_network: Annotated[
-        list[str] | None, typer.Option(help="A private network to permit, as 10.1.0.0/16.")
-    ] = None,
-    allow_private_addresses: Annotated[
-        bool, typer.Option("--allow-private-addresses", help="Permit all of them, localhost too.")
-    ] = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Fetch again what may succeed this time.")
-    ] = False,
+    image_root: ImageRoot = None,
+    image_size: ImageSize = 384,
+    resize_mode: ResizeMode = "keep_ratio",
+    min_image_size: MinImageSize = 0,
+    max_aspect_ratio: MaxAspectRatio = None,
+    quality: Quality = 95,
+    max_pixels: MaxPixels = 64_000_000,
+    max_bytes: MaxBytes = 32 << 20,
+    option: Options = None,
+    threads: Threads = 128,
+    per_host: PerHost = 4,
+    timeout: Timeout = 4,
+    retries: Retries = 1,
+    user_agent: UserAgent = None,
+    ignore_opt_out: IgnoreOptOut = False,
+    allow_network: AllowNetwork = None,
+    allow_private_addresses: AllowPrivate = False,
+    retry_failed: RetryFailed = False,
     workers: Workers = 1,
     max_bad_ratio: MaxBadRatio = 0.9,
     take_over: TakeOver = False,
 ) -> None:
     """Fetch the images of a manifest into shards of img2dataset's layout; failures are rows."""
+    flags = dict(locals())
+    if workers > 1:
+        start_nursery("pipeline.download", "pipeline.img2dataset_classes")
+    with importing():
+        from pipeline.download import download as run
+    with checked_flags():
+        config = _config(context, flags)
+    _say_done(output, run(config))
+
+
+def _config(context: typer.Context, flags: Mapping[str, Any]) -> DownloadConfig:
     from pipeline.addresses import EVERYTHING, AddressGuard
     from pipeline.download import DownloadConfig
-    from pipeline.download import download as run
     from pipeline.fetch import USER_AGENT, FetchSettings
     from pipeline.politeness import Politeness
     from pipeline.resized import ResizeSettings
 
-    allowed = EVERYTHING if allow_private_addresses else tuple(allow_network or ())
-    with checked_flags():
-        config = DownloadConfig(
-            manifest=manifest,
-            output=output,
-            image_root=image_root,
-            threads=threads,
-            resize=ResizeSettings(
-                image_size=image_size,
-                resize_mode=resize_mode,
-                min_image_size=min_image_size,
-                max_aspect_ratio=max_aspect_ratio,
-                quality=quality,
-                max_pixels=max_pixels,
-                options=tuple(map(_option, option or ())),
-            ),
-            fetch=FetchSettings(
-                timeout=timeout,
-                max_bytes=max_bytes,
-                user_agent=user_agent or USER_AGENT,
-                honour_opt_out=not ignore_opt_out,
-                guard=AddressGuard(allow=allowed),
-            ),
-            politeness=Politeness(per_host=per_host, retries=retries),
-            retry_failed=retry_failed,
-            max_bad_ratio=max_bad_ratio,
-            take_over=take_over,
-            runner=runner(context, workers),
-        )
-    _say_done(output, run(config))
+    allowed = EVERYTHING if flags["allow_private_addresses"] else flags["allow_network"] or ()
+    given = {
+        **flags,
+        "options": tuple(map(_option, flags["option"] or ())),
+        "guard": AddressGuard(allow=tuple(allowed)),
+        "honour_opt_out": not flags["ignore_opt_out"],
+        "user_agent": flags["user_agent"] or USER_AGENT,
+        "runner": runner(context, flags["workers"]),
+    }
+    parts = {
+        "resize": _settings(ResizeSettings, given),
+        "fetch": _settings(FetchSettings, given),
+        "politeness": _settings(Politeness, given),
+    }
+    return _settings(DownloadConfig, given | parts)
+
+
+def _settings(kind: type[Settings], flags: Mapping[str, Any]) -> Settings:
+    """Return the settings of a kind from the flags of the same names."""
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: flags[name] for name in names if name in flags})
 
 
 def _option(text: str) -> tuple[str, Any]:

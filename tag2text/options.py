@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -37,6 +38,20 @@ Weight = Annotated[
 ]
 BEAM_FLAGS = {"allow_extra_args": True}
 BEAM_EPILOG = "Flags after -- go to Apache Beam, for example: -- --runner=DataflowRunner ..."
+
+
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Import heavy modules in a third less time, and end the process faster.
+
+    What they define stays to the end, so the garbage collector need not look at it, now or then.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextlib.contextmanager

@@ -279,6 +279,12 @@ def _other(h: Handler) -> None:
     _redirect(h, f"http://{OTHER_LOOPBACK}:{h.server.server_address[1]}/ok/1.jpg")
 
 
+def _to(h: Handler) -> None:
+    """``/to/<host>/<name>``: there is the picture."""
+    host, name = h.path.split("/")[2:4]
+    _redirect(h, f"http://{host}/ok/{name}")
+
+
 def _short_length(h: Handler) -> None:
     body = picture()
     h.send(body, Content_Length=str(len(body) // 2))
@@ -295,8 +301,12 @@ ANSWERS: dict[str, Callable[[Handler], None]] = {
     "hops": _hops,
     "loop": lambda h: _redirect(h, h.path),
     "other": _other,
+    "to": _to,
     "metadata": lambda h: _redirect(h, "http://169.254.169.254/latest/meta-data/"),
     "ftp": lambda h: _redirect(h, "ftp://127.0.0.1/a.jpg"),
+    "utf-8-location": lambda h: _raw(
+        h, "HTTP/1.1 302 Found\r\nLocation: /ok/ü b%21.jpg\r\nConnection: close\r\n\r\n".encode()
+    ),
     "nowhere": lambda h: _redirect(h, "http://:80/"),
     "stall": _stall,
     "silent": _silence,

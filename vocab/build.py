@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from vocab.candidates import Candidate, Candidates
 from vocab.decisions import Decision, Unresolved
@@ -15,6 +15,7 @@ from vocab.keys import key_of, tag_of
 from vocab.vocabulary import BLOCKS, Entry, Vocabulary
 
 Policy = Literal["keep", "drop", "fail"]
+NOTHING_KEPT: Final = "the decisions keep no candidate, so there is no vocabulary to build"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,14 @@ class Build:
     vocabulary: Vocabulary
     outcomes: tuple[Outcome, ...]
     ignored: tuple[Tag, ...] = ()
+
+    def merged(self) -> list[frozenset[Tag]]:
+        """Return the candidates of each class that has several."""
+        members: dict[Tag, set[Tag]] = defaultdict(set)
+        for outcome in self.outcomes:
+            if outcome.into is not None:
+                members[outcome.into].add(outcome.tag)
+        return [frozenset(tags) for tags in members.values() if len(tags) > 1]
 
     def summary(self) -> list[str]:
         """Return lines for a person: the vocabulary, then how many candidates went which way."""
@@ -76,16 +85,46 @@ def build(
     and not known from candidates. ``count_union`` may give it for the members' tags; else the
     largest stands, so that no class claims more than it has.
 
-    :class:`InputError` names a decision that cannot be carried out, and its tags.
+    :class:`InputError` names a decision that cannot be carried out, and its tags;
+    :func:`find_problems` lists all.
     """
     ranked = {row.key: row for row in candidates.rows}
-    ignored = _foreign(candidates, decisions, accept=accept_other_candidates)
-    outcomes = _outcomes(_fates(ranked, decisions, undecided=undecided, unresolved=unresolved))
+    policies = {"undecided": undecided, "unresolved": unresolved}
+    foreign: list[str] = []
+    found: list[str] = []
+    ignored = _foreign(candidates, decisions, foreign)
+    outcomes = _outcomes(_fates(ranked, decisions, policies, found), found)
+    _refuse(found if accept_other_candidates else foreign + found)
     dropped = frozenset(outcome.tag for outcome in outcomes if outcome.into is None)
     entries = _entries(outcomes, ranked, count_union)
     made = {"candidates_sha256": candidates.sha256, "decisions": len(decisions)}
     made |= {"undecided": undecided, "unresolved": unresolved, **(provenance or {})}
     return Build(Vocabulary(entries, dropped, made), outcomes, ignored)
+
+
+def find_problems(
+    candidates: Candidates,
+    decisions: Mapping[Tag, Decision | Unresolved],
+    *,
+    undecided: Policy = "keep",
+    unresolved: Policy = "fail",
+) -> list[str]:
+    """Return all that keeps :func:`build` from building, a line each; none when it would build."""
+    ranked = {row.key: row for row in candidates.rows}
+    policies = {"undecided": undecided, "unresolved": unresolved}
+    found: list[str] = []
+    _foreign(candidates, decisions, found)
+    outcomes = _outcomes(_fates(ranked, decisions, policies, found), found)
+    if not found and all(outcome.into is None for outcome in outcomes):
+        found.append(NOTHING_KEPT)
+    return list(dict.fromkeys(found))
+
+
+def _refuse(found: list[str]) -> None:
+    if found:
+        more = len(set(found)) - 1
+        rest = f" ({more:,} more; tag2text vocab check lists all)" if more else ""
+        raise InputError(found[0] + rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +136,21 @@ class _Fate:
 
 
 def _foreign(
-    candidates: Candidates, decisions: Mapping[Tag, Decision | Unresolved], *, accept: bool
+    candidates: Candidates, decisions: Mapping[Tag, Decision | Unresolved], found: list[str]
 ) -> tuple[Tag, ...]:
     known = {row.key for row in candidates.rows}
     ignored = tuple(sorted(set(decisions) - known))
-    if accept:
-        return ignored
+    others: dict[str, list[Tag]] = defaultdict(list)
     for tag, decision in decisions.items():
-        other = {e.cand for e in decision.events} - {None, candidates.sha256}
-        if other:
-            raise InputError(
-                f"{key_of(tag)} was decided on candidates {sorted(map(str, other))[0][:12]}, these "
-                f"are {candidates.sha256[:12]}; use those, or accept other candidates"
-            )
+        for other in {e.cand for e in decision.events} - {None, candidates.sha256}:
+            others[str(other)].append(tag)
+    for sha256, tags in sorted(others.items()):
+        found.append(
+            f"{key_of(tags[0])} was decided on candidates {sha256[:12]}, these are "
+            f"{candidates.sha256[:12]} ({len(tags):,} such); use those, or accept other candidates"
+        )
     if ignored:
-        raise InputError(
+        found.append(
             f"{key_of(ignored[0])} was decided on but is no candidate ({len(ignored):,} such); use "
             "the candidates that were reviewed, or accept other candidates"
         )
@@ -121,11 +160,9 @@ def _foreign(
 def _fates(
     ranked: Mapping[Tag, Candidate],
     decisions: Mapping[Tag, Decision | Unresolved],
-    *,
-    undecided: Policy,
-    unresolved: Policy,
+    policies: Mapping[str, Policy],
+    found: list[str],
 ) -> dict[Tag, _Fate]:
-    policies = {"undecided": undecided, "unresolved": unresolved}
     fates = {}
     stuck = defaultdict(list)
     for tag in ranked:
@@ -138,23 +175,23 @@ def _fates(
         stuck[how].append(tag)
     for how, tags in stuck.items():
         if policies[how] == "fail":
-            raise InputError(
+            found.append(
                 f"{len(tags):,} candidates are {how}, the first is {key_of(tags[0])}; decide on "
                 f"them, or choose to keep or drop what is {how}"
             )
     return fates
 
 
-def _outcomes(fates: Mapping[Tag, _Fate]) -> tuple[Outcome, ...]:
-    names = _names(fates)
+def _outcomes(fates: Mapping[Tag, _Fate], found: list[str]) -> tuple[Outcome, ...]:
+    names = _names(fates, found)
     origins = {name: tag for tag, name in names.items()}
     return tuple(
-        Outcome(tag, fate.act, names.get(_root(tag, fates, origins)), fate.how, fate.why)
+        Outcome(tag, fate.act, names.get(_root(tag, fates, origins, found)), fate.how, fate.why)
         for tag, fate in fates.items()
     )
 
 
-def _names(fates: Mapping[Tag, _Fate]) -> dict[Tag, Tag]:
+def _names(fates: Mapping[Tag, _Fate], found: list[str]) -> dict[Tag, Tag]:
     """Return the class that each candidate becomes that is neither dropped nor merged."""
     names: dict[Tag, Tag] = {}
     owners: dict[Tag, Tag] = {}
@@ -163,17 +200,18 @@ def _names(fates: Mapping[Tag, _Fate]) -> dict[Tag, Tag]:
             continue
         name = _renamed(tag, fate)
         if name != tag and name in fates:
-            raise InputError(
+            found.append(
                 f"{fate.act} of {key_of(tag)} to {key_of(name)}: that is a candidate itself; keep "
                 f"it and merge {key_of(tag)} into it"
             )
-        if name in owners:
-            raise InputError(
+        elif name in owners:
+            found.append(
                 f"{key_of(owners[name])} and {key_of(tag)} would both become {key_of(name)}; "
                 "merge one into the other"
             )
-        owners[name] = tag
-        names[tag] = name
+        else:
+            owners[name] = tag
+            names[tag] = name
     return names
 
 
@@ -183,28 +221,44 @@ def _renamed(tag: Tag, fate: _Fate) -> Tag:
     return Tag(tag.kind, str(fate.to)) if fate.act == "rename" else tag
 
 
-def _root(tag: Tag, fates: Mapping[Tag, _Fate], origins: Mapping[Tag, Tag]) -> Tag:
-    """Return the candidate at the end of a chain of merges; a target may be a new name too."""
-    trail = {tag: key_of(tag)}
+def _root(
+    tag: Tag, fates: Mapping[Tag, _Fate], origins: Mapping[Tag, Tag], found: list[str]
+) -> Tag:
+    """Return the candidate at the end of a chain of merges; a target may be a new name too.
+
+    A chain that ends nowhere is told once: by the link that is wrong, or by the circle's first.
+    """
+    trail = [tag]
     while fates[tag].act == "merge":
         target = tag_of(str(fates[tag].to))
         target = origins.get(target, target)
-        if target not in fates:
-            raise InputError(
-                f"{key_of(tag)} is merged into {key_of(target)}, which is no candidate; merge it "
-                "into one, or rename it"
-            )
-        if target in trail:
-            path = " -> ".join([*trail.values(), key_of(target)])
-            raise InputError(f"merges run in a circle: {path}; keep one of them")
-        trail[target] = key_of(target)
-        if fates[target].act == "drop":
-            raise InputError(
-                f"{key_of(tag)} is merged into {key_of(target)}, which is dropped "
-                f"({fates[target].how}); keep the one or drop the other"
-            )
+        if problem := _broken(tag, target, trail, fates):
+            if problem not in found:
+                found.append(problem)
+            break
+        trail.append(target)
         tag = target
     return tag
+
+
+def _broken(tag: Tag, target: Tag, trail: Sequence[Tag], fates: Mapping[Tag, _Fate]) -> str | None:
+    """Return what is wrong with the merge of ``tag``, which ``trail`` leads to, if anything is."""
+    if target not in fates:
+        return (
+            f"{key_of(tag)} is merged into {key_of(target)}, which is no candidate; merge it "
+            "into one, or rename it"
+        )
+    if target in trail:
+        circle = trail[trail.index(target) :]
+        start = circle.index(min(circle))
+        path = [*circle[start:], *circle[: start + 1]]
+        return f"merges run in a circle: {' -> '.join(map(key_of, path))}; keep one of them"
+    if fates[target].act == "drop":
+        return (
+            f"{key_of(tag)} is merged into {key_of(target)}, which is dropped "
+            f"({fates[target].how}); keep the one or drop the other"
+        )
+    return None
 
 
 def _entries(
@@ -217,7 +271,7 @@ def _entries(
         if outcome.into is not None:
             members[outcome.into].append(outcome.tag)
     if not members:
-        raise InputError("the decisions keep no candidate, so there is no vocabulary to build")
+        raise InputError(NOTHING_KEPT)
     entries = []
     for name, tags in members.items():
         images = max(ranked[tag].images for tag in tags)

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +26,9 @@ from vocab.graph import KINDS, Tag
 from vocab.keys import checked
 
 COLUMNS: Final = ("rank", "kind", "tag", "images", "captions")
+_ROW: Final = re.compile(
+    rf"([0-9]+)\t({'|'.join(KINDS)})\t([^\t]+)\t([0-9]+)\t([0-9]+)((?:\t[0-9]+)*)"
+)
 SLACK: Final = 4096  # rows that a pool may hold beyond its limit before it is cut
 
 
@@ -91,13 +95,17 @@ def select(
 def _weigh(
     tag: Tag, per_source: Mapping[str, tuple[int, int]], weights: Mapping[str, float]
 ) -> Candidate:
-    # fsum is exact, so the result does not depend on the order of the sources.
-    images, captions = (
-        round(math.fsum(weights.get(source, 1.0) * n[unit] for source, n in per_source.items()))
-        for unit in (0, 1)
-    )
     plain = {source: n[0] for source, n in per_source.items()}
-    return Candidate(0, tag.kind, tag.tag, images, captions, plain)
+    captions = {source: n[1] for source, n in per_source.items()}
+    return Candidate(
+        0, tag.kind, tag.tag, weighted(plain, weights), weighted(captions, weights), plain
+    )
+
+
+def weighted(counts: Mapping[str, int], weights: Mapping[str, float]) -> int:
+    """Return the sum of counts per source, each times its weight (1 unless given), rounded."""
+    # fsum is exact, so the result does not depend on the order of the sources.
+    return round(math.fsum(weights.get(source, 1.0) * n for source, n in counts.items()))
 
 
 def _group(kind: str, quotas: Mapping[str, int]) -> str:
@@ -170,7 +178,7 @@ def read_candidates(path: Path) -> Candidates:
     rows: dict[Tag, Candidate] = {}
     for number, line in enumerate(lines[1:], 2):
         try:
-            row = _parse_row(line.split("\t"), sources=sources, rank=number - 1)
+            row = _parse_row(line, sources=sources, rank=number - 1)
             if row.key in rows:
                 first = rows[row.key].rank + 1
                 raise ValueError(f"{row.kind} {row.tag!r} stands on line {first} too; remove one")
@@ -181,16 +189,58 @@ def read_candidates(path: Path) -> Candidates:
     return Candidates(tuple(rows.values()), sources, digest)
 
 
-def _parse_row(cells: Sequence[str], *, sources: Sequence[str], rank: int) -> Candidate:
-    expected = len(COLUMNS) + len(sources)
-    if len(cells) != expected:
-        raise ValueError(f"has {len(cells)} columns, the header has {expected}")
-    tag = checked(Tag(*cells[1:3]))
-    found, images, captions, *per_source = map(parse_count, (cells[0], *cells[3:]))
-    if found != rank:
+class _Counts(Mapping[str, int]):
+    """The cells of a row's sources, read as numbers when one asks: few rows are ever asked."""
+
+    __slots__ = ("_cells", "_sources")
+
+    def __init__(self, sources: Sequence[str], cells: str) -> None:
+        self._sources, self._cells = sources, cells
+
+    def _numbers(self) -> dict[str, int]:
+        return dict(zip(self._sources, map(int, self._cells.split("\t")[1:]), strict=True))
+
+    def __getitem__(self, source: str) -> int:
+        return self._numbers()[source]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    def __repr__(self) -> str:
+        return repr(self._numbers())
+
+    def items(self) -> ItemsView[str, int]:
+        return self._numbers().items()
+
+    def values(self) -> ValuesView[int]:
+        return self._numbers().values()
+
+
+def _parse_row(line: str, *, sources: Sequence[str], rank: int) -> Candidate:
+    match = _ROW.fullmatch(line)
+    if match is None or match[6].count("\t") != len(sources) or match[3] != match[3].strip():
+        raise ValueError(_fault(line.split("\t"), columns=len(COLUMNS) + len(sources)))
+    found, kind, tag, images, captions, per_source = match.groups()
+    if int(found) != rank:
         raise ValueError(f"has rank {found} where rank {rank} is due; the lines are not in order")
-    plain = dict(zip(sources, per_source, strict=True))
-    return Candidate(rank, tag.kind, tag.tag, images, captions, plain)
+    plain = _Counts(sources, per_source)
+    return Candidate(rank, kind, tag, int(images), int(captions), plain)
+
+
+def _fault(cells: Sequence[str], *, columns: int) -> str:
+    """Say what is wrong with a row that does not have the form of one."""
+    if len(cells) != columns:
+        return f"has {len(cells)} columns, the header has {columns}"
+    try:
+        checked(Tag(*cells[1:3]))
+        for cell in (cells[0], *cells[3:]):
+            parse_count(cell)
+    except ValueError as error:
+        return str(error)
+    return "has not the form of a candidate; write the file again with tag2text vocab candidates"
 
 
 def parse_quota(text: str) -> dict[str, int]:

@@ -22,10 +22,14 @@ Merge, retype and rename are ways to keep a tag.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, fields
+from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, NoReturn
 
@@ -33,13 +37,18 @@ from vocab.errors import InputError
 from vocab.graph import KINDS, Tag
 from vocab.keys import check_text, encodable, tag_of
 
+_tag_of = lru_cache(1 << 16)(tag_of)  # a log names the same few thousand candidates again and again
+
 VERSION: Final = 1
 ACTS: Final = ("keep", "drop", "merge", "retype", "rename", "skip", "flag", "note", "undo")
 DECIDING: Final = frozenset({"keep", "drop", "merge", "retype", "rename"})
+_POINTING: Final = frozenset({"merge", "retype", "rename", "undo"})  # these need a ``to``
 VIAS: Final = ("card", "sheet", "import", "rule", "adjudicate")
 MAX_LINE: Final = 64 * 1024  # bytes; a line of a log is a few hundred
 MAX_INTEGER: Final = 2**53  # beyond it, other readers of JSON lose digits
 _TEXTS: Final = ("id", "by", "key", "act", "to", "why", "note", "via", "cand")
+_OPTIONAL: Final = frozenset({"to", "why", "note", "cand"})
+_texts: Final = attrgetter(*_TEXTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,21 +82,21 @@ class Event:
     @property
     def tag(self) -> Tag:
         """The candidate that the event is about."""
-        return tag_of(self.key)
+        return _tag_of(self.key)
 
 
 def _check_types(event: Event) -> None:
-    for name in _TEXTS:
-        value = getattr(event, name)
-        if value is None and name in ("to", "why", "note", "cand"):
+    for name, value in zip(_TEXTS, _texts(event), strict=True):
+        if isinstance(value, str):
+            if value.isascii() or encodable(value):
+                continue
+        elif value is None and name in _OPTIONAL:
             continue
-        if not isinstance(value, str) or not encodable(value):
-            raise ValueError(f"{name} is not a text")
-    for name in ("v", "ts", "ms"):
-        value = getattr(event, name)
-        if value is None and name == "ms":
+        raise ValueError(f"{name} is not a text")
+    for name, number in (("v", event.v), ("ts", event.ts), ("ms", event.ms)):
+        if type(number) is int and 0 <= number < MAX_INTEGER:
             continue
-        if type(value) is not int or not 0 <= value < MAX_INTEGER:
+        if number is not None or name != "ms":
             raise ValueError(f"{name} is not a whole number of 0 or more")
     if event.p is not None and not (type(event.p) in (int, float) and 0 <= event.p <= 1):
         raise ValueError("p is not a probability")
@@ -99,18 +108,18 @@ def _check_choice(name: str, value: str, known: Iterable[str]) -> None:
 
 
 def _check_target(event: Event) -> None:
-    tag = tag_of(event.key)
-    itself = {"merge": event.key, "retype": tag.kind, "rename": tag.tag, "undo": event.id}
-    if event.act not in itself:
+    tag = event.tag
+    if event.act not in _POINTING:
         if event.to is not None:
             raise ValueError(f"{event.act} takes no 'to'")
         return
     if event.to is None:
         raise ValueError(f"{event.act} needs a 'to'")
+    itself = {"merge": event.key, "retype": tag.kind, "rename": tag.tag, "undo": event.id}
     if event.to == itself[event.act]:
         raise ValueError(f"{event.act} to itself")
     if event.act == "merge":
-        tag_of(event.to)
+        _tag_of(event.to)
     elif event.act == "retype":
         _check_choice("kind", event.to, KINDS)
     elif event.act == "rename":
@@ -130,7 +139,9 @@ def parse_event(line: bytes) -> Event:
     if len(line) > MAX_LINE:
         raise ValueError(f"longer than {MAX_LINE} bytes")
     try:
-        values = json.loads(line.decode(), object_pairs_hook=_once, parse_constant=_no_number)
+        values, end = _DECODER.raw_decode(text := line.strip().decode())
+        if end < len(text):
+            raise json.JSONDecodeError("Extra data", text, end)
     except UnicodeDecodeError as error:
         raise ValueError("not UTF-8") from error
     except json.JSONDecodeError as error:
@@ -139,12 +150,15 @@ def parse_event(line: bytes) -> Event:
         raise ValueError("nested too deeply") from error
     if not isinstance(values, dict):
         raise ValueError("not a JSON object")
-    names = {f.name for f in fields(Event)}
-    if unknown := sorted(set(values) - names):
-        raise ValueError(f"unknown field {unknown[0][:40]!r}")
-    if missing := sorted({"v", "id", "ts", "by", "key", "act"} - set(values)):
-        raise ValueError(f"lacks {', '.join(missing)}")
+    if not _NEEDED <= values.keys() <= _NAMES:
+        _refuse_names(values.keys())
     return Event(**values)
+
+
+def _refuse_names(names: Set[str]) -> NoReturn:
+    if unknown := names - _NAMES:
+        raise ValueError(f"unknown field {min(unknown)[:40]!r}")
+    raise ValueError(f"lacks {', '.join(sorted(_NEEDED - names))}")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -158,6 +172,23 @@ def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number of JSON")
 
 
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number)
+_NAMES: Final = frozenset(f.name for f in fields(Event))
+_NEEDED: Final = frozenset({"v", "id", "ts", "by", "key", "act"})
+
+
+@contextlib.contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Spare the garbage collector long looks at what is all kept; a sixth of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
 class Problem(NamedTuple):
     """A line that is no event: where it stands and why it was left out."""
 
@@ -166,6 +197,7 @@ class Problem(NamedTuple):
     reason: str
 
 
+@_collector_paused()
 def read_log(paths: Iterable[Path]) -> tuple[list[Event], list[Problem]]:
     """Return the events of the logs, in the order they stand, and the lines that are none.
 
@@ -179,7 +211,8 @@ def read_log(paths: Iterable[Path]) -> tuple[list[Event], list[Problem]]:
         for number, line in _lines(path):
             try:
                 event = parse_event(line)
-                if events.setdefault(event.id, event) != event:
+                first = events.setdefault(event.id, event)
+                if first is not event and first != event:
                     raise ValueError(f"id {event.id[:40]!r} was used before, for another event")
             except ValueError as error:
                 problems.append(Problem(path, number, str(error)[:200]))
@@ -212,6 +245,7 @@ class State(NamedTuple):
     rulings: dict[Tag, Event]
 
 
+@_collector_paused()
 def replay(events: Iterable[Event]) -> State:
     """Return the state that the events lead to, whatever their order and however often given."""
     votes: dict[tuple[str, Tag], Event] = {}
@@ -232,10 +266,11 @@ def effective(events: Iterable[Event]) -> list[Event]:
     An undo takes back an event of the same annotator; an undo of an earlier undo brings back
     what that one took.
     """
-    ordered = sorted(events, key=lambda event: (event.ts, event.id, format_event(event)))
     once: dict[str, Event] = {}
-    for event in ordered:
-        once.setdefault(event.id, event)
+    for event in sorted(events, key=attrgetter("ts", "id")):
+        first = once.setdefault(event.id, event)
+        if first.ts == event.ts and first is not event:  # whose line sorts first, in any order
+            once[event.id] = min(first, event, key=format_event)
     undone: set[tuple[str, str | None]] = set()
     standing = []
     for event in reversed(once.values()):  # so that an undo is judged before what it names
@@ -268,6 +303,7 @@ class Unresolved:
     events: tuple[Event, ...]
 
 
+@_collector_paused()
 def resolve(state: State) -> dict[Tag, Decision | Unresolved]:
     """Return the outcome for each tag that was decided on, in the order of the tags.
 

@@ -27,13 +27,13 @@ def read_lines(path: Path) -> list[str]:
     return text.split("\n")[:-1]
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8 under a temporary name, flush it to the disk, and rename it."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write ``content`` (text as UTF-8) under a temporary name, flush it to disk, and rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(text.encode())
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

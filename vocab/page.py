@@ -6,6 +6,7 @@ own policy forbids scripts and every request.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -44,6 +45,9 @@ footer { padding-top: 32px; padding-bottom: 32px; }
 """
 # Controls of writing direction that would reorder what stands after them on the page.
 _BIDI: Final = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c"
+
+
+_FIGURE: Final = re.compile(r"[\d.,]+(?:e-?\d+)?(?: [a-z]{1,3})?|–")
 
 
 def document(*, title: str, style: str, body: str, images: bool = False) -> str:
@@ -85,6 +89,12 @@ def figures(pairs: Iterable[tuple[str, str]]) -> str:
     return f"<dl>{''.join(items)}</dl>"
 
 
+def figure(title: str, body: str, *, note: str = "", legend: str = "") -> str:
+    """Return a titled box around markup; ``title`` and ``note`` are plain text."""
+    below = f'<p class="note">{text(note)}</p>' if note else ""
+    return f"<figure><figcaption>{text(title)}</figcaption>{below}{legend}{body}</figure>"
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, shown: int = 0) -> str:
     """Return a table of plain text; numbers get separators and stand right.
 
@@ -93,21 +103,23 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, shown: int
     """
     if not rows:
         return '<p class="note">None.</p>'
-    numeric = [all(_is_number(row[column]) for row in rows) for column in range(len(header))]
+    classes = [_class([row[column] for row in rows]) for column in range(len(header))]
     first, rest = (rows[:shown], rows[shown:]) if shown else (rows, ())
-    shown_rows = _grid(header, first, numeric)
+    shown_rows = _grid(header, first, classes)
     if not rest:
         return shown_rows
     more = f"{len(rest):,} more"
-    return f"{shown_rows}<details><summary>{more}</summary>{_grid(header, rest, numeric)}</details>"
+    return f"{shown_rows}<details><summary>{more}</summary>{_grid(header, rest, classes)}</details>"
 
 
-def _is_number(value: object) -> bool:
-    return value is None or isinstance(value, int | float)
+def _class(values: Sequence[object]) -> str:
+    """Return how a column is set: numbers to the right, long texts with breaks."""
+    if all(value is None or _FIGURE.fullmatch(str(value)) for value in values):
+        return ' class="n"'
+    return ' class="long"' if any(len(str(value)) > 44 for value in values) else ""
 
 
-def _grid(header: Sequence[str], rows: Sequence[Sequence[object]], numeric: Sequence[bool]) -> str:
-    classes = [' class="n"' if is_number else "" for is_number in numeric]
+def _grid(header: Sequence[str], rows: Sequence[Sequence[object]], classes: Sequence[str]) -> str:
     head = "".join(
         f'<th scope="col"{c}>{text(name)}</th>' for name, c in zip(header, classes, strict=True)
     )

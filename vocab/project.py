@@ -11,6 +11,9 @@
     undecided = "fail"                # keep, drop or fail (the default of both)
     unresolved = "fail"
 
+    [weights]                         # those that the candidates were counted with: an image of
+    coco = 3.45                       # coco counts 3.45; a corpus that is not named, 1
+
     [reasons]                         # code = "text": why a tag is dropped or changed
     vague = "names nothing that one could point at"
 """
@@ -18,6 +21,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import sys
 from collections.abc import Mapping
@@ -37,7 +41,7 @@ ROOT: Final = Path("annotations")
 Policy = Literal["keep", "drop", "fail"]
 _REASON: Final = re.compile(r"[a-z][a-z0-9-]{0,23}")
 _KNOWN: Final = {
-    "": ("candidates", "sha256", "target", "log", "policy", "reasons"),
+    "": ("candidates", "sha256", "target", "log", "policy", "weights", "reasons"),
     "policy": ("undecided", "unresolved"),
 }
 
@@ -52,6 +56,7 @@ class Project:
     target: int
     log: Path
     reasons: Mapping[str, str]
+    weights: Mapping[str, float]
     undecided: Policy = "fail"
     unresolved: Policy = "fail"
 
@@ -115,7 +120,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _project(root: Path, values: dict[str, Any]) -> Project:
     policy = _section(values, "policy")
-    reasons = _section(values, "reasons")
+    reasons, weights = _section(values, "reasons"), _section(values, "weights")
     _refuse_unknown("", values)
     _refuse_unknown("policy", policy)
     return Project(
@@ -125,6 +130,7 @@ def _project(root: Path, values: dict[str, Any]) -> Project:
         target=_target(values.get("target")),
         log=root / _text(values, "log", "log"),
         reasons={code: _reason(code, text) for code, text in reasons.items()},
+        weights={source: _weight(source, value) for source, value in weights.items()},
         undecided=_policy(policy, "undecided"),
         unresolved=_policy(policy, "unresolved"),
     )
@@ -162,6 +168,12 @@ def _reason(code: str, text: object) -> str:
     if not (_REASON.fullmatch(code) and isinstance(text, str) and text.strip()):
         raise ValueError(f'reason {code!r}: write it as short-code = "what it means"')
     return text
+
+
+def _weight(source: str, value: object) -> float:
+    if type(value) not in (int, float) or not 0 <= float(value) < math.inf:  # type: ignore[arg-type]
+        raise ValueError(f"weight {source} is {value!r}; it must be a number of 0 or more")
+    return float(value)  # type: ignore[arg-type]
 
 
 def _policy(values: dict[str, Any], name: str) -> Policy:

@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import storage
-from tests.e2e import jobs
-from tests.e2e.test_object_store import ROWS, run_jobs
+from tests.e2e import jobs, stores
 
 pytest.importorskip("gcp_storage_emulator", reason="pip install gcp-storage-emulator")
 rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa")
@@ -74,27 +72,8 @@ def write_key(path: Path) -> Path:
 
 @pytest.mark.slow
 def test_jobs_on_a_store_give_the_bytes_of_jobs_on_a_disk(bucket: str, tmp_path: Path) -> None:
-    (tmp_path / "pairs.tsv").write_text(ROWS)
-    storage.write_bytes(f"{bucket}/pairs.tsv", ROWS.encode())
-    run_jobs(str(tmp_path), str(tmp_path / "pairs.tsv"))
-    run_jobs(bucket, f"{bucket}/pairs.tsv")
-    for stage in ("manifest", "mined", "counts"):
-        local = [n for n in storage.list_names(str(tmp_path / stage)) if n != ".lock"]
-        assert storage.list_names(f"{bucket}/{stage}") == local
-        for name in local:
-            here, there = tmp_path / stage / name, storage.read_bytes(f"{bucket}/{stage}/{name}")
-            assert here.read_bytes() == there, name
+    stores.assert_jobs_give_the_bytes_of_a_disk(bucket, tmp_path)
 
 
 def test_files_of_a_store(bucket: str) -> None:
-    path = f"{bucket}/folder/a.bin"
-    assert storage.size(path) is None
-    assert storage.list_names(f"{bucket}/folder") == []
-    storage.write_bytes(path, b"abc")
-    assert (storage.size(path), storage.read_bytes(path)) == (3, b"abc")
-    assert storage.list_names(f"{bucket}/folder") == ["a.bin"]
-    storage.remove(path)
-    storage.remove(path)
-    assert storage.size(path) is None
-    with pytest.raises(FileNotFoundError):
-        storage.read_bytes(path)
+    stores.assert_files_come_and_go(bucket)

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
-import io
 import json
-import tarfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 import webdataset
 from PIL import Image
 
 from pipeline import download as module
-from pipeline.addresses import AddressGuard
 from pipeline.check import check_directory
-from pipeline.download import DownloadConfig, download
-from pipeline.download_progress import LiveCounts, Meter, Tally, watch_download
+from pipeline.download import download
 from pipeline.fetch import FetchSettings
 from pipeline.job import Summary
 from pipeline.mine import MineConfig, mine
 from pipeline.politeness import Politeness
 from pipeline.reasons import is_reason
-from pipeline.resized import OPTIONS, ResizeSettings
+from pipeline.resized import ResizeSettings
 from pipeline.shard import read_stats
 from pipeline.shards import ShardsConfig, write_shards
-from tests.factories import write_manifest
-from tests.image_server import ImageServer, serving
+from tests.downloads import LOCAL, configured, manifest, members, table
+from tests.image_server import ImageServer, gzip_bomb, serving
 from tests.pictures import opened, picture
 from vocab.errors import InputError
 from vocab.graph import Tag
@@ -38,8 +31,6 @@ from vocab.vocabulary import Entry, Vocabulary
 
 pytest.importorskip("img2dataset", reason="needs the extra: pip install 'tag2text[download]'")
 
-LOCAL = FetchSettings(timeout=0.5, max_bytes=1 << 20, guard=AddressGuard(allow=("127.0.0.1/32",)))
-POLITE = Politeness(pause=0.05, failures=100)
 EXPECTED = {
     "ok/1": "success",
     "status/404": "http_404",
@@ -75,38 +66,11 @@ EXPECTED = {
 }
 
 
-def configured(folder: Path, **changes: Any) -> DownloadConfig:
-    settings: dict[str, Any] = {
-        "manifest": str(folder / "manifest"),
-        "output": str(folder / "images"),
-        "threads": 32,
-        "fetch": LOCAL,
-        "politeness": POLITE,
-        "max_bad_ratio": 1.0,
-        **changes,
-    }
-    return DownloadConfig(**settings)
-
-
-def manifest(folder: Path, urls: Sequence[str], *, shard_rows: int = 100) -> None:
-    rows = [(url, [f"{n} cats chase a dog", "it barks"]) for n, url in enumerate(urls)]
-    write_manifest(folder / "manifest", rows, source="web", shard_rows=shard_rows)
-
-
-def table(folder: Path, stem: str = "00000") -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = pq.read_table(folder / f"images/{stem}.parquet").to_pylist()
-    return rows
-
-
-def members(folder: Path, stem: str = "00000") -> dict[str, bytes]:
-    with tarfile.open(folder / f"images/{stem}.tar") as tar:
-        return {m.name: tar.extractfile(m).read() for m in tar}  # type: ignore[union-attr]
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
     """All that can go wrong, in one shard."""
     folder = tmp_path_factory.mktemp("download")
+    gzip_bomb()  # made once, which takes a while
     with serving(ImageServer()) as server:
         manifest(folder, [server.url(path) for path in EXPECTED])
         resize = ResizeSettings(min_image_size=10, max_aspect_ratio=10)
@@ -264,44 +228,6 @@ def test_too_many_failures_fail_the_job(tmp_path: Path) -> None:
     assert "http_404" in (tmp_path / "images" / module.REPORT).read_text()
 
 
-def test_images_of_a_folder_go_the_same_way(tmp_path: Path) -> None:
-    (tmp_path / "root/sub").mkdir(parents=True)
-    (tmp_path / "root/sub/large.png").write_bytes(picture("PNG", size=(600, 500)))
-    (tmp_path / "root/small.jpg").write_bytes(picture())
-    (tmp_path / "secret.jpg").write_bytes(picture())
-    manifest(tmp_path, ["sub/large.png", "small.jpg", "gone.jpg", "../secret.jpg"])
-    download(configured(tmp_path, image_root=str(tmp_path / "root")))
-    rows = table(tmp_path)
-    assert [r["reason"] for r in rows] == ["success", "success", "no_image", "outside_root"]
-    assert (rows[0]["width"], rows[0]["height"]) == (461, 384)
-    assert (rows[0]["original_width"], rows[0]["original_height"]) == (600, 500)
-    assert (rows[1]["width"], rows[1]["height"]) == (40, 30)  # never made larger
-
-
-@pytest.mark.parametrize(
-    ("settings", "size", "name"),
-    [
-        ({"image_size": 100, "resize_mode": "keep_ratio"}, (120, 100), "jpg"),
-        ({"image_size": 100, "resize_mode": "keep_ratio_largest"}, (100, 83), "jpg"),
-        ({"image_size": 100, "resize_mode": "center_crop"}, (100, 100), "jpg"),
-        ({"image_size": 100, "resize_mode": "border"}, (100, 100), "jpg"),
-        ({"resize_mode": "no"}, (600, 500), "jpg"),
-        ({"image_size": 100, "options": (("encode_format", "webp"),)}, (120, 100), "webp"),
-        ({"image_size": 700, "options": (("resize_only_if_bigger", False),)}, (840, 700), "jpg"),
-        ({"image_size": 9, "options": (("disable_all_reencoding", True),)}, (600, 500), "jpg"),
-    ],
-)
-def test_resize_modes_and_img2datasets_own_options(
-    tmp_path: Path, settings: dict[str, Any], size: tuple[int, int], name: str
-) -> None:
-    (tmp_path / "a.png").write_bytes(picture("PNG", size=(600, 500)))
-    manifest(tmp_path, ["a.png"])
-    resize = ResizeSettings(**settings)
-    download(configured(tmp_path, image_root=str(tmp_path), resize=resize))
-    image = opened(members(tmp_path)[f"web-000000000.{name}"])
-    assert image.size == size == (table(tmp_path)[0]["width"], table(tmp_path)[0]["height"])
-
-
 def test_other_settings_are_refused_but_not_other_patience(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(picture())
     manifest(tmp_path, ["a.jpg"])
@@ -311,47 +237,6 @@ def test_other_settings_are_refused_but_not_other_patience(tmp_path: Path) -> No
     with pytest.raises(InputError, match="image_size was 384, now 256"):
         resize = ResizeSettings(image_size=256)
         download(configured(tmp_path, image_root=str(tmp_path), resize=resize))
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"resize_mode": "stretch"}, "--resize-mode stretch"),
-        ({"options": (("blurrer", 1),)}, "--option blurrer"),
-        ({"max_pixels": 0}, "--max-pixels 0"),
-    ],
-)
-def test_settings_that_make_no_sense(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        ResizeSettings(**settings)
-
-
-def test_the_options_passed_through_are_those_that_img2dataset_has() -> None:
-    from img2dataset.resizer import Resizer
-
-    ours = {"image_size", "resize_mode", "encode_quality", "min_image_size", "max_aspect_ratio"}
-    theirs = set(inspect.signature(Resizer).parameters)
-    assert set(OPTIONS) | ours == theirs - {"blurrer"}
-
-
-def test_without_img2dataset_the_message_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    manifest(tmp_path, ["a.jpg"])
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(InputError, match=r"pip install 'tag2text\[download\]'"):
-        download(configured(tmp_path))
-
-
-def test_a_large_image_is_never_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def decode(*_: object) -> bytes:
-        raise AssertionError("decoded")
-
-    monkeypatch.setattr("pipeline.resized.plain_picture", decode)
-    (tmp_path / "a.png").write_bytes(picture("PNG", size=(50, 50)))
-    manifest(tmp_path, ["a.png"])
-    download(configured(tmp_path, image_root=str(tmp_path), resize=ResizeSettings(max_pixels=2499)))
-    assert table(tmp_path)[0]["reason"] == "too_many_pixels"
 
 
 def test_from_manifest_to_labelled_shards(tmp_path: Path) -> None:
@@ -399,59 +284,6 @@ def test_beams_counters_have_the_same_numbers(
         "failed_to_download": 1,
         "bytes": summary.counts["bytes"],
     }
-
-
-def test_progress_is_a_line_a_shard_off_a_terminal(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with serving(ImageServer()) as server:
-        manifest(tmp_path, [server.url(f"ok/{n}") for n in range(5)], shard_rows=2)
-        download(configured(tmp_path))
-    lines = capfd.readouterr().err.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["00000", "00001", "00002"]
-    assert "2 images" in lines[0]
-    assert "100.0% succeed" in lines[0]
-    assert "5 of 5, about 0 s left" in lines[-1]
-
-
-def test_shards_at_work_say_how_far_they_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pipeline.download_progress._LIVE_SECONDS", -1.0)
-    (tmp_path / ".tmp").mkdir()
-    meter = Meter(str(tmp_path), {"00000": 10, "00001": 10})
-    with LiveCounts(str(tmp_path), "00001") as live:
-        live.add({"reason": "success", "bytes": 100})
-        live.add({"reason": "http_404", "bytes": None})
-        assert meter.total() == Tally(2, 1, 100)
-    assert meter.total() == Tally()
-
-
-def test_a_retried_shard_counts_what_is_new(tmp_path: Path) -> None:
-    stats = tmp_path / "00000_stats.json"
-    stats.write_text(json.dumps({"rows_in": 10, "rows": 4, "counts": {"bytes": 40}, "end_time": 1}))
-    meter = Meter(str(tmp_path), {"00000": 6})
-    assert meter.finish() == []
-    stats.write_text(json.dumps({"rows_in": 10, "rows": 9, "counts": {"bytes": 90}, "end_time": 2}))
-    assert meter.finish() == ["00000"]
-    assert meter.total() == Tally(6, 5, 50)
-    assert meter.finish() == []
-
-
-def test_the_bar_of_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = io.StringIO()
-    screen.isatty = lambda: True  # type: ignore[method-assign]
-    monkeypatch.setattr("sys.stderr", screen)
-    with watch_download(str(tmp_path), {"00000": 4}):
-        stats = {"rows_in": 4, "rows": 3, "counts": {"bytes": 4_000_000}}
-        (tmp_path / "00000_stats.json").write_text(json.dumps(stats))
-    assert "4/4" in screen.getvalue()
-    assert "75.0% succeed" in screen.getvalue()
-    assert "MB/s" in screen.getvalue()
-
-
-def test_rates_over_no_time_are_no_error() -> None:
-    assert Tally().describe(0.0) == "0 images/s, 0.0% succeed, 0.0 MB/s"
 
 
 def test_settings_of_the_job(tmp_path: Path) -> None:

@@ -112,8 +112,9 @@ def test_shares_by_source_and_host_name_what_failed_most(download: Path) -> None
     assert shares(outcomes, "host") == [
         Share("b.com", 3, 0, "timeout"),
         Share("", 1, 0, "bad_url"),
-        Share("[::1]", 1, 0, "forbidden_address"),
-        Share("a.com", 3, 2, "http_404"),
+        Share("[::1]:80", 1, 0, "forbidden_address"),
+        Share("a.com", 2, 1, "http_404"),
+        Share("a.com:8080", 1, 1),
     ]
     assert reasons(outcomes) == [
         ("timeout", 2),
@@ -128,11 +129,11 @@ def test_shares_by_source_and_host_name_what_failed_most(download: Path) -> None
     ("url", "host"),
     [
         ("http://Example.COM", "example.com"),
-        ("https://example.com:443/a:b@c", "example.com"),
+        ("https://example.com:443/a:b@c", "example.com:443"),
         ("http://user:word@example.com/", "example.com"),
         ("http://example.com?a@b", "example.com"),
         ("http://example.com#a@b", "example.com"),
-        ("http://[2001:db8::1]:8080/a", "[2001:db8::1]"),
+        ("http://[2001:db8::1]:8080/a", "[2001:db8::1]:8080"),
         ("train2014/a.jpg", ""),
         ("http://", ""),
         ("", ""),

@@ -5,13 +5,16 @@ from __future__ import annotations
 import datetime
 import email.utils
 import ipaddress
+import math
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pipeline import connections
 from pipeline.addresses import AddressGuard
 from pipeline.connections import FetchError, Resolver
 from pipeline.fetch import Fetcher, FetchSettings, _opted_out, _retry_after
@@ -27,6 +30,7 @@ LOCAL = AddressGuard(allow=("127.0.0.1/32",))
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ImageServer]:
+    image_server.gzip_bomb()  # made once, which takes a while
     with serving(ImageServer()) as running:
         yield running
 
@@ -109,6 +113,13 @@ def test_what_is_no_web_address_is_refused_as_such(fetcher: Fetcher, url: str) -
 )
 def test_untidy_urls_reach_the_server(server: ImageServer, fetcher: Fetcher, path: str) -> None:
     assert fetcher.fetch(f"  {server.url(f'ok/{path}')}\n") == picture()
+
+
+def test_a_redirect_to_a_name_in_utf_8_asks_for_these_bytes(
+    server: ImageServer, fetcher: Fetcher
+) -> None:
+    assert fetcher.fetch(server.url("utf-8-location")) == picture()
+    assert server.requests["/ok/%C3%BC%20b%21.jpg"] == 1
 
 
 def test_a_short_length_cuts_the_picture(server: ImageServer, fetcher: Fetcher) -> None:
@@ -261,10 +272,12 @@ def test_what_x_robots_tag_asks_for(values: list[str], out: bool) -> None:
 def test_retry_after_in_both_forms() -> None:
     later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=30)
     assert _retry_after("7") == 7
-    assert _retry_after("-7") == 0
+    assert _retry_after("9" * 400) == math.inf
+    assert _retry_after("Fri, 31 Dec 9999 23:59:59 -9999") is None
     assert _retry_after(email.utils.format_datetime(later)) == pytest.approx(30, abs=2)
     assert _retry_after("Thu, 01 Jan 1970 00:00:00 GMT") == 0
     assert _retry_after("soon") is None
+    assert _retry_after("-7") is None
     assert _retry_after(None) is None
 
 
@@ -285,6 +298,7 @@ def test_certificates_are_checked(
         plain = server.url("ok/1.jpg").replace("https", "http")
         assert failure(fetcher, plain).reason in ("bad_answer", "connection_lost")
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        monkeypatch.setattr(connections, "tls_context", ssl.create_default_context)
         with new_fetcher() as trusting:
             assert trusting.fetch(server.url("ok/1.jpg")) == picture()
             assert failure(trusting, server.url("drip/1.jpg")).reason == "timeout"

@@ -15,7 +15,7 @@ from pipeline.addresses import AddressGuard
 from pipeline.connections import FetchError
 from pipeline.crawl import Outcome, crawl
 from pipeline.fetch import FetchSettings
-from pipeline.politeness import Politeness, Task, Turns, host_of
+from pipeline.politeness import Politeness, Step, Task, Turns, host_of
 from pipeline.reasons import REASONS, is_reason, is_transient
 from tests.image_server import ImageServer, dead_hosts, serving
 from tests.pictures import picture
@@ -55,9 +55,9 @@ def failed(turns: Turns, task: Task, reason: str, retry_after: float | None = No
 def test_hosts_take_turns_and_a_new_one_gets_two() -> None:
     turns = Turns(urls(a=9, b=9), Politeness(per_host=4), clock=Clock())
     taken = free(turns)
-    assert [t.url for t in taken] == ["http://a/0", "http://b/0", "http://a/1", "http://b/1"]
+    assert [t.step.url for t in taken] == ["http://a/0", "http://b/0", "http://a/1", "http://b/1"]
     answered(turns, taken[0])
-    assert [t.url for t in free(turns)] == ["http://a/2", "http://a/3", "http://a/4"]
+    assert [t.step.url for t in free(turns)] == ["http://a/2", "http://a/3", "http://a/4"]
 
 
 def test_a_new_host_gets_no_more_than_any_host() -> None:
@@ -97,7 +97,7 @@ def test_a_host_rests_as_long_as_it_asks() -> None:
     clock.now += 19.9
     assert not free(turns)
     clock.now += 0.2
-    assert [t.url for t in free(turns)] == [f"http://a/{n}" for n in (2, 3, 1)]
+    assert [t.step.url for t in free(turns)] == [f"http://a/{n}" for n in (2, 3, 1)]
 
 
 def test_a_rest_that_is_asked_for_by_many_counts_once() -> None:
@@ -197,7 +197,7 @@ def test_every_row_gets_exactly_one_last_word(
     tries: Counter[int] = Counter()
     for _ in range(20 * len(rows) + 1):
         tasks = free(turns)
-        at_once = Counter(task.url for task in tasks if turns.refusal(task) is None)
+        at_once = Counter(task.step.url for task in tasks if turns.refusal(task) is None)
         assert all(count <= per_host for count in at_once.values())
         for task in tasks:
             failure = turns.refusal(task)
@@ -219,6 +219,9 @@ def test_every_row_gets_exactly_one_last_word(
         ("http://Example.org/a", "example.org"),
         ("https://me:secret@example.org:8080/a?b", "example.org:8080"),
         ("  http://example.org\n", "example.org"),
+        ("http://127.0.0.1:1\\@example.org/", "127.0.0.1:1"),
+        ("http://[2001:DB8::1]:80/", "[2001:db8::1]:80"),
+        ("ftp://example.org/", ""),
         ("nonsense", ""),
         ("http://[::1/a", ""),
     ],
@@ -293,6 +296,24 @@ def test_dead_hosts_cost_one_timeout_together() -> None:
     assert Counter(o.reason for o in outcomes) == {"": 40, "timeout": 8, "host_given_up": 32}
 
 
+def test_a_row_that_is_led_elsewhere_waits_for_its_turn_there() -> None:
+    turns = Turns(urls(a=5, b=1), Politeness(per_host=2), clock=Clock())
+    first, other, second = free(turns)
+    answered(turns, other)
+    for number, task in enumerate((first, second)):
+        turns.move(task, Step(f"http://b/{number}", 1))
+    moved = [t.step.url for t in free(turns)]
+    assert sorted(moved) == ["http://a/2", "http://a/3", "http://b/0", "http://b/1"]
+
+
+def test_a_dead_host_that_others_lead_to_is_given_up_too() -> None:
+    with serving(ImageServer()) as server, dead_hosts(1) as (dead,):
+        outcomes = collect(
+            [server.url(f"to/{dead.removeprefix('http://')}/{n}") for n in range(30)]
+        )
+    assert Counter(o.reason for o in outcomes) == {"timeout": 2, "host_given_up": 28}
+
+
 def test_no_host_is_asked_by_more_than_its_share_at_once() -> None:
     most, now, lock = Counter[str](), Counter[str](), threading.Lock()
 
@@ -308,6 +329,7 @@ def test_no_host_is_asked_by_more_than_its_share_at_once() -> None:
 
     with serving(Counting()) as one, serving(Counting()) as two:
         paths = [server.url(f"ok/{n}") for n in range(60) for server in (one, two)]
+        paths += [one.url(f"to/127.0.0.1:{two.server_address[1]}/{n}") for n in range(60)]
         assert all(not o.reason for o in collect(paths, threads=32, per_host=3))
         assert max(most.values()) <= 3
         assert len(most) == 2
@@ -333,7 +355,7 @@ def test_a_fault_of_ours_is_raised_and_not_waited_for(monkeypatch: pytest.Monkey
     def broken(*_: object) -> bytes:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("pipeline.fetch.Fetcher.fetch", broken)
+    monkeypatch.setattr("pipeline.fetch.Fetcher.follow", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         collect(["http://127.0.0.1/"])
 

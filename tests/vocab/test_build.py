@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vocab.build import build
+from vocab.build import build, find_problems
 from vocab.candidates import Candidate, read_candidates, write_candidates
 from vocab.decisions import Event, replay, resolve
 from vocab.errors import InputError
@@ -270,3 +270,55 @@ def test_every_candidate_is_a_class_an_alias_or_dropped_or_the_build_is_refused(
 def _moves(key, act):
     kind, tag = tag_of(key)
     return act not in (f"merge {key}", f"rename {tag}", f"retype {kind}")
+
+
+def test_all_that_is_in_the_way_is_listed_once(candidates):
+    votes = decide(
+        "object:jet merge object:plane",
+        "object:plane merge object:airplane",
+        "object:airplane merge object:plane",
+        "object:surfing merge object:car",
+        "attribute:red merge object:photo",
+        "object:photo drop",
+        "object:brush retype action",
+        "object:man keep a",
+        "object:man drop b",
+        cand="f" * 64,
+    )
+    problems = find_problems(candidates, votes, undecided="fail")
+    starts = [
+        "attribute:red was decided on candidates ffffffffffff",
+        "1 candidates are unresolved, the first is object:man",
+        "2 candidates are undecided, the first is scene:beach",
+        "retype of object:brush to action:brush: that is a candidate itself",
+        "merges run in a circle: object:airplane -> object:plane -> object:airplane; keep one",
+        "attribute:red is merged into object:photo, which is dropped",
+        "object:surfing is merged into object:car, which is no candidate",
+    ]
+    assert len(problems) == len(starts)
+    for problem, start in zip(problems, starts, strict=True):
+        assert problem.startswith(start)
+    with pytest.raises(InputError, match=r"\(6 more; tag2text vocab check lists all\)$"):
+        build(candidates, votes, undecided="fail")
+    assert find_problems(candidates, {}) == []
+    assert find_problems(candidates, {}, undecided="drop") == [
+        "the decisions keep no candidate, so there is no vocabulary to build"
+    ]
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), acts))
+def test_a_build_fails_exactly_when_there_is_a_problem(tmp_path_factory, chosen):
+    candidates = snapshot(tmp_path_factory.mktemp("b") / "candidates.tsv", KEYS)
+    votes = decide(*(f"{key} {act}" for key, act in chosen.items() if _moves(key, act)))
+    problems = find_problems(candidates, votes)
+    try:
+        build(candidates, votes)
+    except InputError as error:
+        assert problems and str(error).startswith(problems[0])
+    else:
+        assert problems == []
+
+
+def test_the_candidates_of_classes_that_have_several(candidates):
+    built = build(candidates, decide("object:man merge object:jet", "object:plane rename x"))
+    assert built.merged() == [{Tag("object", "man"), Tag("object", "jet")}]

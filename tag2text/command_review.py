@@ -1,0 +1,137 @@
+"""``tag2text vocab review`` and ``vocab adjudicate``: people decide, one key a decision."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vocab.errors import InputError, UsageError
+from vocab.graph import Tag
+
+if TYPE_CHECKING:
+    from vocab.decisions import Event
+    from vocab.review.desk import Desk
+
+MISSING = "needs textual and rapidfuzz: pip install 'tag2text[review]', or use --plain"
+ENDING = (
+    "That was the last one.",
+    "",
+    "tag2text vocab status   how far everybody is",
+    "tag2text vocab check    what would stop the build",
+    "tag2text vocab build    make the vocabulary",
+)
+
+ProjectFlag = Annotated[Path, typer.Option("--project", help="Directory of project.toml.")]
+Annotator = Annotated[
+    str | None,
+    typer.Option(
+        envvar="TAG2TEXT_ANNOTATOR", help="Under whose name; by default that of the login."
+    ),
+]
+Mined = Annotated[
+    list[Path] | None,
+    typer.Option(help="Output of `tag2text mine`, for captions and coverage; repeatable."),
+]
+Keys = Annotated[
+    Path | None, typer.Option(envvar="TAG2TEXT_KEYS", help="TOML file of keys of your own.")
+]
+Plain = Annotated[
+    bool, typer.Option("--plain", help="A prompt, line by line; the default without a terminal.")
+]
+Ascii = Annotated[bool, typer.Option("--ascii", help="No signs beyond ASCII.")]
+
+
+def review(
+    project: ProjectFlag = Path("annotations"),
+    annotator: Annotator = None,
+    mined: Mined = None,
+    order: Annotated[
+        str, typer.Option(help="effect, uncertain, frequency or alphabetical.")
+    ] = "effect",
+    keys: Keys = None,
+    plain: Plain = False,
+    ascii_only: Ascii = False,
+) -> None:
+    """Decide which candidates become tags; each decision is on the disk before the next card."""
+    from vocab.review.desk import ORDERS
+    from vocab.review.start import Setup, review_desk
+
+    if order not in ORDERS:
+        raise UsageError(f"--order {order}: must be one of {', '.join(ORDERS)}")
+    setup = Setup(
+        project=project, annotator=annotator or _login(), mined=tuple(mined or ()), order=order
+    )
+    with review_desk(setup) as desk:
+        _run(desk, {}, keys, plain=plain, ascii_only=ascii_only)
+
+
+def adjudicate(
+    project: ProjectFlag = Path("annotations"),
+    annotator: Annotator = None,
+    mined: Mined = None,
+    majority: Annotated[
+        bool, typer.Option("--majority", help="Also what a majority settled against a vote.")
+    ] = False,
+    keys: Keys = None,
+    plain: Plain = False,
+    ascii_only: Ascii = False,
+) -> None:
+    """Settle what annotators disagree on, with everybody's votes, reasons and notes in view."""
+    from vocab.review.start import Setup, dispute_desk
+
+    setup = Setup(project=project, annotator=annotator or _login(), mined=tuple(mined or ()))
+    with dispute_desk(setup, majority=majority) as (desk, votes):
+        if not votes and not desk.session.decided:
+            typer.echo("nothing to settle: the annotators agree on all that two of them decided")
+            return
+        _run(desk, votes, keys, plain=plain, ascii_only=ascii_only)
+
+
+def _run(
+    desk: Desk,
+    votes: Mapping[Tag, Sequence[Event]],
+    keys: Path | None,
+    *,
+    plain: bool,
+    ascii_only: bool,
+) -> None:
+    from vocab.review.keymap import load_keymap
+    from vocab.review.lines import marks_for
+
+    keymap = load_keymap(keys)
+    marks = marks_for(sys.stdout.encoding, ascii_only=ascii_only)
+    if plain or not _on_terminal():
+        from vocab.review.prompt import prompt
+
+        refused = prompt(desk, keymap, votes=votes, ending=ENDING)
+        if refused and not sys.stdin.isatty():  # a script must notice
+            raise InputError(f"{refused} of the lines were refused; the others are in the log")
+        return
+    # Textual paints at most this often; at its default of 60 a key would wait 16 ms to be seen.
+    os.environ.setdefault("TEXTUAL_FPS", "1000")
+    try:
+        from vocab.review.screen import ReviewApp
+    except ModuleNotFoundError as error:
+        raise InputError(f"the screen {MISSING}") from error
+    app = ReviewApp(desk, keymap, marks, votes=votes, ending=ENDING)
+    app.run(mouse=False)
+    if app.return_code:
+        raise typer.Exit(app.return_code)
+
+
+def _on_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _login() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser().lower()
+    except (KeyError, OSError) as error:
+        raise UsageError("no login name here; give --annotator NAME") from error

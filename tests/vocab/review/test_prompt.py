@@ -1,0 +1,136 @@
+import pytest
+
+from tests.vocab.review.desks import Memory, make_desk, tag
+from vocab.decisions import replay
+from vocab.errors import InputError
+from vocab.review.keymap import make_keymap
+from vocab.review.prompt import prompt
+
+DOG = tag("object:dog")
+
+
+def run(text, log=None, *, keymap=None, ending=("the end",)):
+    log = log or Memory()
+    said = []
+    lines = iter(text.splitlines())
+
+    def read(question):
+        said.append(question)
+        try:
+            return next(lines)
+        except StopIteration:
+            raise EOFError from None
+
+    refused = prompt(
+        make_desk(log, log.events), keymap or make_keymap(), ending=ending, read=read,
+        write=said.append,
+    )  # fmt: skip
+    return log, "\n".join(said), refused
+
+
+def acts(log):
+    return [(e.act, e.key, e.to or e.why or e.note) for e in log.events]
+
+
+def test_keys_and_names_decide_and_the_end_of_input_quits():
+    log, said, refused = run("k\ndrop vague\n\nkeep\n")
+    assert acts(log) == [
+        ("keep", "object:dog", None),
+        ("drop", "object:puppy", "vague"),
+        ("keep", "object:gray", None),
+    ]
+    assert refused == 0
+    assert "(1/10) Keep this tag [k,d," in said
+    assert "kept object:dog" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "event"),
+    [
+        ("merge object:puppy", ("merge", "object:dog", "object:puppy")),
+        ("m puppy", ("merge", "object:dog", "object:puppy")),
+        ("t scene", ("retype", "object:dog", "scene")),
+        ("r big hound", ("rename", "object:dog", "big hound")),
+        ("n is it one?", ("note", "object:dog", "is it one?")),
+        ("s", ("skip", "object:dog", None)),
+        ("flag", ("flag", "object:dog", None)),
+        ("D name", ("drop", "object:dog", "name")),
+        ("/beach\nk", ("keep", "scene:beach", None)),
+        ("/ scene:beach\nk", ("keep", "scene:beach", None)),
+        ("down\nk", ("keep", "object:puppy", None)),
+        ("order alphabetical\nk", ("keep", "scene:beach", None)),
+        ("filter action\nk", ("keep", "action:surf", None)),
+    ],
+)
+def test_each_action_has_its_line(line, event):
+    log, _, refused = run(line)
+    assert acts(log) == [event]
+    assert refused == 0
+
+
+def test_undo_and_redo_work_across_sittings():
+    log, _, _ = run("k\nk\n")
+    run("u\nu\n", log)
+    run("redo\nctrl+r\nu\n", log)
+    assert [t for _, t in replay(log.events).votes] == [DOG]
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("bogus", "'bogus' is no key; ? shows the keys"),
+        ("k now", "keep stands alone; what is 'now'?"),
+        ("merge", "merge needs a tag after it"),
+        ("m gray", "Near it: object:gray, attribute:gray"),
+        ("m pupy", "Near it: object:puppy"),
+        ("d silly", "'silly' is no reason (known: vague, name)"),
+        ("t animal", "unknown kind 'animal'"),
+        ("3", "there is no suggestion 3"),
+        ("filter blue", "'blue' is no filter"),
+        ("order random", "unknown order"),
+        ("v", "sheet needs the screen"),
+        ("u", "nothing is left to undo"),
+        ("²", "is no key"),
+    ],
+)
+def test_what_is_refused_says_why_and_changes_nothing(line, answer):
+    log, said, refused = run(line)
+    assert log.events == []
+    assert answer in said
+    assert refused == 1
+
+
+def test_q_quits_and_reads_no_further():
+    log, _, _ = run("k\nq\nk\n")
+    assert len(log.events) == 1
+
+
+def test_the_help_shows_the_keys_as_they_are():
+    _, said, _ = run("?", keymap=make_keymap({"keep": ("y",)}))
+    assert "    y keep: keep the tag" in said
+    assert "reason vague: points at nothing" in said
+    assert "sheet" not in said
+
+
+def test_after_the_last_tag_it_says_what_is_next_and_still_undoes():
+    log, said, _ = run("k\n" * 10 + "k\nu\nq\n")
+    assert "the end" in said
+    assert "No tag left" in said
+    assert len(replay(log.events).votes) == 9
+
+
+def test_a_full_disk_is_said_and_the_card_stays():
+    log = Memory()
+    log.full = True
+    _, said, refused = run("k\nk\n", log)
+    assert refused == 2
+    assert said.count("No space left") == 2
+    assert said.count("(1/10)") == 3
+
+
+def test_input_that_is_no_text_is_refused():
+    def read(question):
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+
+    with pytest.raises(InputError, match="not UTF-8"):
+        prompt(make_desk(), make_keymap(), read=read, write=lambda line: None)
