@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -88,7 +89,7 @@ def _upright_rgb(image: Image.Image) -> Image.Image:
 
 
 @contextlib.contextmanager
-def _errors(name: str):  # type: ignore[no-untyped-def]
+def _errors(name: str) -> Iterator[None]:
     """Say in one line what is wrong with an image; decoders raise errors of every kind."""
     try:
         with warnings.catch_warnings():
