@@ -1,6 +1,7 @@
 """RandAugment for pictures that have captions (Cubuk et al., 2020; the choice of BLIP's authors).
 
-No operation changes hues: captions speak of colours. Magnitudes are half of the full ones, 5 of 10.
+Magnitudes are half of the full ones, 5 of 10. Unlike there, contrast is changed in all colours
+alike: captions speak of colours, and an equalised blue sky may turn out red.
 """
 
 from __future__ import annotations
@@ -41,11 +42,12 @@ def _same(image: Image.Image, _: float) -> Image.Image:
 
 
 def _contrast(image: Image.Image, _: float) -> Image.Image:
-    return ImageOps.autocontrast(image)
+    return ImageOps.autocontrast(image, preserve_tone=True)
 
 
 def _equalised(image: Image.Image, _: float) -> Image.Image:
-    return ImageOps.equalize(image)
+    shares = np.cumsum(image.convert("L").histogram()) / (image.width * image.height)
+    return image.point([round(255 * share) for share in shares] * 3)
 
 
 def _brightness(image: Image.Image, level: float) -> Image.Image:
