@@ -16,6 +16,7 @@ import typer
 from tag2text import (
     command_download,
     command_parse,
+    command_train,
     commands_model,
     commands_pipeline,
     commands_vocab,
@@ -37,7 +38,12 @@ commands_pipeline.register(app)
 app.command(context_settings=BEAM_FLAGS, epilog=BEAM_EPILOG)(command_download.download)
 app.command()(command_parse.parse)
 app.add_typer(commands_vocab.app, name="vocab")
-for command in (commands_model.convert, commands_model.tag, commands_model.caption):
+for command in (
+    command_train.train,
+    commands_model.convert,
+    commands_model.tag,
+    commands_model.caption,
+):
     app.command()(command)
 
 

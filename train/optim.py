@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
+from model.network import Network
 from train.config import TrainConfig
 
 DECAY: Final = 0.9  # of the learning rate, an epoch (paper, Appendix A.1)
@@ -82,12 +83,12 @@ class Average:
     Early on the average looks back by a tenth of the steps so far: the first weights say nothing.
     """
 
-    def __init__(self, network: nn.Module, rate: float) -> None:
+    def __init__(self, network: Network, rate: float) -> None:
         self.network = copy.deepcopy(network).requires_grad_(False).eval()
         self.rate = rate
 
     @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
+    def update(self, network: Network, step: int) -> None:
         """Move the average towards the weights after a step, from 1."""
         rate = min(self.rate, (1 + step) / (SMOOTHED + step))
         ours, theirs = ([*each.parameters()] for each in (self.network, network))

@@ -78,6 +78,14 @@ class Ranks:
         dist.broadcast_object_list(values, 0, group=self.hosts)
         return values[0]
 
+    def from_each(self, value: Any) -> list[Any]:
+        """Return every rank's plain value, in their order, on all ranks."""
+        if self.world == 1:
+            return [value]
+        values = [None] * self.world
+        dist.all_gather_object(values, value, group=self.hosts)
+        return values
+
     def at_first(self, work: Any) -> Any:
         """Return what ``work()`` returns on rank 0; its :class:`InputError` is raised on all."""
         result, problem = None, ""

@@ -1,0 +1,348 @@
+"""The training loop: one process or many, which stops when asked and goes on where it was."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import signal
+import sys
+import time
+from collections.abc import Generator, Iterator
+from itertools import islice
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from model.checkpoint import fill, unique_tensors
+from model.tag2text import Tag2Text
+from train.config import TrainConfig, changes
+from train.guard import Guard, Origin, Step, origin
+from train.logs import Log
+from train.optim import Average, clip_and_step, learning_rate, make_optimizer, set_rate
+from train.ranks import Ranks, joined
+from train.reader import worker_errors
+from train.samples import Batch
+from train.setup import new_model, open_reader, open_validation, saved_config
+from train.state import (
+    FOLDER,
+    LATEST,
+    STATE,
+    State,
+    checkpoints,
+    clear,
+    load_checkpoint,
+    load_latest,
+    publish,
+    save_checkpoint,
+)
+from train.tasks import make_task
+from train.validation import MAP, better, validate
+from vocab.errors import InputError, StoppedError
+from vocab.files import write_whole
+
+CONFIG: Final = "train.json"
+MODEL: Final = "model"
+BEST: Final = "best"
+
+
+def train(config: TrainConfig) -> Path | None:
+    """Train as configured; return the finished model's directory, ``None`` when told to stop.
+
+    SIGTERM ends training after the step at hand, with a checkpoint; so does Ctrl-C, which raises
+    :class:`StoppedError`. :class:`InputError` for whatever is wrong with flags, data or disk.
+    """
+    with joined() as ranks:
+        return Trainer(config, ranks, *_start(config, ranks)).run()
+
+
+class Trainer:
+    """The parts of a run, and where it is."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        ranks: Ranks,
+        model: Tag2Text,
+        average: Average | None,
+        state: State | None,
+    ) -> None:
+        self.config, self.ranks = config, ranks
+        self.folder = Path(config.output)
+        self.reader = open_reader(config, model, ranks)
+        self.validation = open_validation(config, model, ranks)
+        self.model = model.to(ranks.device)
+        self.average = average
+        self.task = make_task(model, config, ranks)
+        still: set[str] = getattr(model.network.image_encoder.backbone, "no_weight_decay", set)()
+        self.optimizer = make_optimizer(model.network, config, still)
+        self.step, self.best = 0, None if state is None else state.best
+        self.guard = Guard(() if state is None else state.recent)
+        if state is not None:
+            self._restore(state)
+        self.per_epoch = max(1, self.reader.per_epoch // config.accumulate)
+        self.steps = config.steps or config.epochs * self.per_epoch
+        self.rate = learning_rate(config, steps=self.steps, per_epoch=self.per_epoch)
+        self.module = self._parallel()
+        self._rows: list[Tensor] = []
+        self._origins: list[tuple[Origin, ...]] = []
+        self._names: list[str] = []
+        self._waited = 0.0
+        self._began = time.perf_counter()
+
+    def run(self) -> Path | None:
+        """Train to the end, or until asked to stop."""
+        each = self.config.accumulate
+        batches = self.reader.batches(self.step * each, self.steps * each)
+        with (
+            _Asked() as asked,
+            self._log() as self.log,
+            worker_errors(),
+            contextlib.closing(cast(Generator[Batch, None, None], batches)),
+        ):
+            self.task.train()
+            self._began = time.perf_counter()
+            while self.step < self.steps:
+                self._one_step(batches)
+                stop = self.ranks.any(bool(asked))
+                if stop or self._is_due(self.config.log_every):
+                    self._report()
+                if stop or self._is_due(self.config.save_every):
+                    self._save()
+                if stop and self.step < self.steps:
+                    self._stopped(asked)
+                    return None
+            return self._finish()
+
+    def _is_due(self, every: int) -> bool:
+        return self.step % every == 0 or self.step == self.steps
+
+    def _one_step(self, batches: Iterator[Batch]) -> None:
+        """Move the weights once; nothing here waits for the device."""
+        asked_for = time.perf_counter()
+        parts = list(islice(batches, self.config.accumulate))
+        self._waited += time.perf_counter() - asked_for
+        torch.manual_seed(_seed(self.config.seed, self.step, self.ranks.rank))
+        sums: Tensor | None = None
+        for number, batch in enumerate(parts, 1):
+            with self._synced(number == len(parts)):
+                figures = self._backward(batch.to(self.ranks.device), 1 / len(parts))
+            sums = figures if sums is None else sums + figures
+        set_rate(self.optimizer, self.rate(self.step))
+        length = clip_and_step(self.optimizer, self.model.network.parameters(), self.config.clip)
+        self.step += 1
+        self.task.after_step()
+        if self.average is not None:
+            self.average.update(self.model.network, self.step)
+        if sums is not None:
+            self._rows.append(torch.cat((sums, length[None])))
+            self._origins.append(tuple(map(origin, parts)))
+
+    def _backward(self, batch: Batch, weight: float) -> Tensor:
+        """Add a batch's gradient; return its weighted loss and named losses."""
+        with self._autocast():
+            losses = self.module(batch)
+            loss = self.task.total(losses) * weight
+        torch.autograd.backward(loss)
+        self._names = ["loss", *losses]
+        return torch.stack([loss.detach(), *(value.detach() * weight for value in losses.values())])
+
+    def _report(self) -> None:
+        """Log what happened since the last time: the only wait for the device."""
+        if not self._rows:
+            return
+        table = (self.ranks.total(torch.stack(self._rows)) / self.ranks.world).tolist()
+        first = self.step - len(table) + 1
+        steps = [
+            Step(first + number, row[0], row[-1], origins)
+            for number, (row, origins) in enumerate(zip(table, self._origins, strict=True))
+        ]
+        for finding in self.guard.watch(steps):
+            origins = [one for rank in self.ranks.from_each(finding.step.origins) for one in rank]
+            found = [{"epoch": o.epoch, "batch": o.number, "keys": o.keys} for o in origins]
+            self.log.event(finding.step.step, finding.event, finding.text, batches=found)
+        self._log_figures(table)
+        self._rows, self._origins = [], []
+
+    def _log_figures(self, table: list[list[float]]) -> None:
+        now = time.perf_counter()
+        seconds, count = max(1e-9, now - self._began), len(table)
+        means = [sum(column) / count for column in zip(*table, strict=True)]
+        images = count * self.config.accumulate * self.config.batch_size * self.ranks.world
+        figures = {
+            **dict(zip([*self._names, "gradient"], means, strict=True)),
+            "lr": self.rate(self.step - 1),
+            "images_per_second": images / seconds,
+            "data_share": self._waited / seconds,
+        }
+        if self.ranks.device.type == "cuda":
+            figures["memory_gb"] = torch.cuda.max_memory_allocated() / 1e9
+        self.log.figures(self.step, figures)
+        self._began, self._waited = now, 0.0
+
+    def _save(self) -> None:
+        """Validate, keep the best, write a checkpoint."""
+        self._report()
+        shown = self._shown()
+        if self.validation is not None:
+            figures = validate(
+                self.task, shown.network, self.validation, self.ranks, self._autocast()
+            )
+            self.log.figures(self.step, figures, of="validation")
+            self._keep_best(figures, shown)
+        state = State(
+            step=self.step,
+            optimizer=self.optimizer.state_dict(),
+            reader=self.reader.state(self.step * self.config.accumulate),
+            config=saved_config(self.config),
+            task=self.task.extra_state(),
+            weights={} if self.average is None else unique_tensors(self.model.network),
+            recent=self.guard.recent,
+            best=self.best,
+        )
+        folder, keep = self.folder / FOLDER, self.config.keep
+        self.ranks.at_first(lambda: save_checkpoint(folder, shown, state, keep=keep))
+        self._began = time.perf_counter()
+
+    def _keep_best(self, figures: dict[str, float], shown: Tag2Text) -> None:
+        metric = self.config.best_by or (MAP if MAP in figures else "loss")
+        if metric not in figures:
+            raise InputError(f"--best-by {metric}: validation has {', '.join(figures)}")
+        value = figures[metric]
+        if self.best is None or self.best[0] != metric or better(metric, value, self.best[1]):
+            self.best = (metric, value, self.step)
+            self.ranks.at_first(lambda: publish(self.folder / BEST, shown.save_pretrained))
+
+    def _finish(self) -> Path:
+        made, shown = self.folder / MODEL, self._shown()
+        self.ranks.at_first(lambda: publish(made, shown.save_pretrained))
+        return made
+
+    def _stopped(self, asked: _Asked) -> None:
+        self.log.event(self.step, "stopped", f"stopped after step {self.step}, all is saved")
+        if self.ranks.any(asked.by_key):
+            raise StoppedError(f"stopped after step {self.step}; go on with --resume latest")
+
+    def _shown(self) -> Tag2Text:
+        """Return the model as others should have it: of averaged weights, where there are."""
+        if self.average is None:
+            return self.model
+        model = self.model
+        return Tag2Text(self.average.network, model.vocabulary, model.tokenizer)
+
+    def _restore(self, state: State) -> None:
+        place = self.reader.resume(dict(state.reader))
+        if place != state.step * self.config.accumulate:
+            raise InputError("cannot resume: --accumulate was another; give that of the first run")
+        self.step = state.step
+        self.optimizer.load_state_dict(dict(state.optimizer))
+        self.task.load_extra_state(state.task)
+
+    def _parallel(self) -> nn.Module:
+        if self.config.compile:
+            self.model.network.image_encoder.compile()
+        if self.ranks.world == 1:
+            return self.task
+        return DistributedDataParallel(
+            self.task,
+            broadcast_buffers=False,
+            gradient_as_bucket_view=True,
+            find_unused_parameters=self.task.partial,
+        )
+
+    def _synced(self, last: bool) -> contextlib.AbstractContextManager[Any]:
+        """Return a context in which ranks add their gradients only after the last batch."""
+        if isinstance(self.module, DistributedDataParallel) and not last:
+            return self.module.no_sync()
+        return contextlib.nullcontext()
+
+    def _autocast(self) -> torch.autocast:
+        device = self.ranks.device.type  # bf16 on CPUs is many times slower than float32
+        wanted = device == "cuda" and self.config.precision == "bf16"
+        return torch.autocast(device, torch.bfloat16, enabled=wanted)
+
+    def _log(self) -> Log:
+        log = Log(self.folder, step=self.step, steps=self.steps, silent=not self.ranks.first)
+        if self.config.tensorboard:
+            log.add_tensorboard(self.folder / "tensorboard")
+        if self.config.wandb:
+            log.add_wandb(self.config.wandb, saved_config(self.config))
+        return log
+
+
+class _Asked:
+    """Whether a signal asked to stop; a second Ctrl-C stops at once."""
+
+    def __init__(self) -> None:
+        self.signals: list[int] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.signals)
+
+    @property
+    def by_key(self) -> bool:
+        return signal.SIGINT in self.signals
+
+    def __enter__(self) -> _Asked:
+        self._before = {number: signal.getsignal(number) for number in _SIGNALS}
+        for number in _SIGNALS:
+            signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _hear(self, number: int, _: FrameType | None) -> None:
+        self.signals.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+def _start(config: TrainConfig, ranks: Ranks) -> tuple[Tag2Text, Average | None, State | None]:
+    """Return what to begin with, saved or new: a model, the average of its weights, the state."""
+    folder = Path(config.output)
+
+    def say(text: str) -> None:
+        if ranks.first:
+            print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+    ranks.at_first(lambda: _claim(config, folder))
+    model, state = _resumed(config, folder, say) or (new_model(config, ranks), None)
+    average = Average(model.network, config.ema) if config.ema else None
+    if average is not None:
+        average.network.to(ranks.device)
+    if state is not None:
+        changed = changes(config, state.config)
+        say(f"going on after step {state.step}" + "".join(f"; {each}" for each in changed))
+        if state.weights:  # those saved as the model are the average
+            fill(model.network, state.weights, STATE)
+    return model, average, state
+
+
+def _claim(config: TrainConfig, folder: Path) -> None:
+    clear(folder)
+    clear(folder / FOLDER)
+    if checkpoints(folder / FOLDER) and not config.resume:
+        raise InputError(
+            f"{folder}: holds checkpoints of a run; go on with --resume latest, or give another "
+            "--output"
+        )
+    write_whole(folder / CONFIG, config.to_json())
+
+
+def _resumed(config: TrainConfig, folder: Path, say: Any) -> tuple[Tag2Text, State] | None:
+    if config.resume == LATEST:
+        return load_latest(folder / FOLDER, say)
+    return load_checkpoint(Path(config.resume)) if config.resume else None
+
+
+def _seed(seed: int, step: int, rank: int) -> int:
+    """Return the seed of a step's draws on a rank: a checkpoint needs no generators' states."""
+    digest = hashlib.blake2b(f"{seed} {step} {rank}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
