@@ -107,8 +107,9 @@ def _name(url: str) -> str:
 
 def _described(folder: str, vocabulary: Vocabulary) -> dict[str, int]:
     path = f"{folder}/vocabulary/vocabulary.json"
+    content = _content(path)
     try:
-        fingerprint = json.loads(_content(path))["fingerprint"]
+        fingerprint = json.loads(content)["fingerprint"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: is not that of a vocabulary; make the shards again") from error
     refuse_other(folder, fingerprint, vocabulary)
