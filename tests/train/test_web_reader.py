@@ -1,5 +1,6 @@
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +140,39 @@ def test_going_on_in_an_epoch_draws_its_rest_anew(tmp_path: Path) -> None:
     place = made.resume(made.state(7))
     batches = list(made.batches(place, 11))
     assert [(batch.epoch, batch.number) for batch in batches] == [(1, 2), (1, 3), (1, 4), (2, 0)]
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    moto_server = pytest.importorskip("moto.server", reason="the dev extra brings moto")
+    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    import boto3
+
+    boto3.client("s3").create_bucket(Bucket="shards")
+    yield "s3://shards"
+    server.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_store_gives_what_a_disk_gives(tmp_path: Path, bucket: str, workers: int) -> None:
+    import boto3
+
+    folder = write_shards(tmp_path / "s")
+    for path in sorted(folder.rglob("*.*")):
+        name = f"here/{path.relative_to(folder)}"
+        boto3.client("s3").upload_file(str(path), "shards", name)
+    here = reader(folder, workers=workers)
+    there = reader(tmp_path, f"{bucket}/here", workers=workers)
+    assert [Path(url).name for url in there.shards.sizes] == [
+        Path(path).name for path in here.shards.sizes
+    ]
+    assert keys(here, 6) == keys(there, 6)
+    with pytest.raises(InputError, match="cannot be read"):
+        reader(tmp_path, f"{bucket}/gone")
