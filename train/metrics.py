@@ -182,7 +182,11 @@ def _best_threshold(scores: Floats, labels: Flags, *, few: int) -> float:
     if total < max(few, 1):
         return float("nan")
     steps = _steps(scores, labels)
-    best = int(np.argmax(2 * steps.hits / (total + steps.images)))
+    if not steps.scores[0] > 0:
+        return float("nan")
+    # No threshold is below 0, so what scores 0 is never predicted.
+    f1 = np.where(steps.scores > 0, 2 * steps.hits / (total + steps.images), 0)
+    best = int(np.argmax(f1))
     return _between(np.append(steps.scores, 0)[best + 1], steps.scores[best])
 
 
