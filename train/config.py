@@ -158,13 +158,25 @@ def flag(name: str) -> str:
 
 
 def changes(config: TrainConfig, before: Mapping[str, Any]) -> list[str]:
-    """Return in words what differs from a saved configuration, but for where things are."""
+    """Return in words what differs from a saved configuration, but for where things are.
+
+    :class:`UsageError` for what a run cannot change on its way.
+    """
     now = json.loads(config.to_json())
     names = [n for n in now if n not in _PLACES and n in before and before[n] != now[n]]
+    for name in names:
+        if name in _FIXED:
+            raise UsageError(
+                f"cannot resume: {flag(name)} was {before[name]!r}, is {now[name]!r}; leave it, or "
+                "begin a new run with --init"
+            )
     return [f"{flag(name)} {before[name]} -> {now[name]}" for name in names]
 
 
-_PLACES: Final = frozenset(("output", "resume", "train_data", "validation_data", "workers"))
+_PLACES: Final = frozenset(
+    ("output", "resume", "train_data", "validation_data", "workers", "init", "model_config")
+)
+_FIXED: Final = frozenset(("preset", "tokenizer", "task", "queue", "seed", "reader"))
 
 
 def _check(name: str, value: Any, checks: Mapping[str, float]) -> None:

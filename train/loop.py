@@ -4,45 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import signal
-import sys
+import inspect
 import time
 from collections.abc import Generator, Iterator
 from itertools import islice
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from model.checkpoint import fill, unique_tensors
+from model.checkpoint import unique_tensors
 from model.tag2text import Tag2Text
-from train.config import TrainConfig, changes
+from train.begin import begin, claimed
+from train.config import TrainConfig
 from train.guard import Guard, Origin, Step, origin
 from train.logs import Log
 from train.optim import Average, clip_and_step, learning_rate, make_optimizer, set_rate
 from train.ranks import Ranks, joined
 from train.reader import worker_errors
 from train.samples import Batch
-from train.setup import new_model, open_reader, open_validation, saved_config
+from train.setup import open_reader, open_validation, saved_config
 from train.state import (
     FOLDER,
-    LATEST,
-    STATE,
     State,
-    checkpoints,
-    clear,
-    load_checkpoint,
-    load_latest,
     publish,
     save_checkpoint,
 )
+from train.stopping import Asked
 from train.tasks import make_task
 from train.validation import MAP, better, validate
 from vocab.errors import InputError, StoppedError
-from vocab.files import write_whole
 
 CONFIG: Final = "train.json"
 MODEL: Final = "model"
@@ -50,13 +43,14 @@ BEST: Final = "best"
 
 
 def train(config: TrainConfig) -> Path | None:
-    """Train as configured; return the finished model's directory, ``None`` when told to stop.
+    """Train as configured; return the finished model's directory.
 
-    SIGTERM ends training after the step at hand, with a checkpoint; so does Ctrl-C, which raises
+    ``None`` when told to stop before the end, and on all ranks but the first. SIGTERM ends
+    training after the step at hand, with a checkpoint; so does Ctrl-C, which raises
     :class:`StoppedError`. :class:`InputError` for whatever is wrong with flags, data or disk.
     """
-    with joined() as ranks:
-        return Trainer(config, ranks, *_start(config, ranks)).run()
+    with joined() as ranks, claimed(config, ranks):
+        return Trainer(config, ranks, *begin(config, ranks)).run()
 
 
 class Trainer:
@@ -98,7 +92,7 @@ class Trainer:
         each = self.config.accumulate
         batches = self.reader.batches(self.step * each, self.steps * each)
         with (
-            _Asked() as asked,
+            Asked() as asked,
             self._log() as self.log,
             worker_errors(),
             contextlib.closing(cast(Generator[Batch, None, None], batches)),
@@ -216,12 +210,12 @@ class Trainer:
             self.best = (metric, value, self.step)
             self.ranks.at_first(lambda: publish(self.folder / BEST, shown.save_pretrained))
 
-    def _finish(self) -> Path:
+    def _finish(self) -> Path | None:
         made, shown = self.folder / MODEL, self._shown()
         self.ranks.at_first(lambda: publish(made, shown.save_pretrained))
-        return made
+        return made if self.ranks.first else None
 
-    def _stopped(self, asked: _Asked) -> None:
+    def _stopped(self, asked: Asked) -> None:
         self.log.event(self.step, "stopped", f"stopped after step {self.step}, all is saved")
         if self.ranks.any(asked.by_key):
             raise StoppedError(f"stopped after step {self.step}; go on with --resume latest")
@@ -238,7 +232,10 @@ class Trainer:
         if place != state.step * self.config.accumulate:
             raise InputError("cannot resume: --accumulate was another; give that of the first run")
         self.step = state.step
+        decays = [group["weight_decay"] for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(dict(state.optimizer))
+        for group, decay in zip(self.optimizer.param_groups, decays, strict=True):
+            group["weight_decay"] = decay  # the flag's, not the checkpoint's
         self.task.load_extra_state(state.task)
 
     def _parallel(self) -> nn.Module:
@@ -248,9 +245,10 @@ class Trainer:
             return self.task
         return DistributedDataParallel(
             self.task,
-            broadcast_buffers=False,
             gradient_as_bucket_view=True,
             find_unused_parameters=self.task.partial,
+            # Buffers are constants, or the queue, which all ranks fill alike.
+            **{_SYNC: False},  # type: ignore[arg-type]
         )
 
     def _synced(self, last: bool) -> contextlib.AbstractContextManager[Any]:
@@ -273,73 +271,11 @@ class Trainer:
         return log
 
 
-class _Asked:
-    """Whether a signal asked to stop; a second Ctrl-C stops at once."""
-
-    def __init__(self) -> None:
-        self.signals: list[int] = []
-
-    def __bool__(self) -> bool:
-        return bool(self.signals)
-
-    @property
-    def by_key(self) -> bool:
-        return signal.SIGINT in self.signals
-
-    def __enter__(self) -> _Asked:
-        self._before = {number: signal.getsignal(number) for number in _SIGNALS}
-        for number in _SIGNALS:
-            signal.signal(number, self._hear)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _hear(self, number: int, _: FrameType | None) -> None:
-        self.signals.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-
-
-def _start(config: TrainConfig, ranks: Ranks) -> tuple[Tag2Text, Average | None, State | None]:
-    """Return what to begin with, saved or new: a model, the average of its weights, the state."""
-    folder = Path(config.output)
-
-    def say(text: str) -> None:
-        if ranks.first:
-            print(text, file=sys.stderr, flush=True)  # noqa: T201
-
-    ranks.at_first(lambda: _claim(config, folder))
-    model, state = _resumed(config, folder, say) or (new_model(config, ranks), None)
-    average = Average(model.network, config.ema) if config.ema else None
-    if average is not None:
-        average.network.to(ranks.device)
-    if state is not None:
-        changed = changes(config, state.config)
-        say(f"going on after step {state.step}" + "".join(f"; {each}" for each in changed))
-        if state.weights:  # those saved as the model are the average
-            fill(model.network, state.weights, STATE)
-    return model, average, state
-
-
-def _claim(config: TrainConfig, folder: Path) -> None:
-    clear(folder)
-    clear(folder / FOLDER)
-    if checkpoints(folder / FOLDER) and not config.resume:
-        raise InputError(
-            f"{folder}: holds checkpoints of a run; go on with --resume latest, or give another "
-            "--output"
-        )
-    write_whole(folder / CONFIG, config.to_json())
-
-
-def _resumed(config: TrainConfig, folder: Path, say: Any) -> tuple[Tag2Text, State] | None:
-    if config.resume == LATEST:
-        return load_latest(folder / FOLDER, say)
-    return load_checkpoint(Path(config.resume)) if config.resume else None
+_SYNC: Final = (  # the second is the name up to torch 2.13
+    "forward_sync_buffers"
+    if "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
+    else "broadcast_buffers"
+)
 
 
 def _seed(seed: int, step: int, rank: int) -> int:
