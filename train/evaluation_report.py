@@ -104,7 +104,7 @@ def _headline(found: Evaluation) -> Iterable[tuple[str, str]]:
     shown = {
         "tagging/map": ("mean average precision", percent_1),
         "tagging/f1": ("F1 of tags", percent_1),
-        "said/recall": ("of the tags said in captions", percent_1),
+        "said/recall": ("tags that captions say", percent_1),
         "captioning/cider": ("CIDEr", hundred),
         "captioning/bleu_4": ("BLEU-4", hundred),
         "retrieval/text_to_image_1": ("images found first by text", percent_1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -123,8 +124,6 @@ def test_what_cannot_be_measured_is_noted(data: EvaluationSet) -> None:
 
 
 def test_groups_are_sets_of_their_own(data: EvaluationSet) -> None:
-    from dataclasses import replace
-
     examples = tuple(
         replace(one, group="near" if n % 2 else "far") for n, one in enumerate(data.examples[4:10])
     )
@@ -138,8 +137,6 @@ def test_groups_are_sets_of_their_own(data: EvaluationSet) -> None:
 
 
 def test_a_benchmark_is_matched_by_name(data: EvaluationSet) -> None:
-    from dataclasses import replace
-
     examples = tuple(
         replace(one, captions=(), tags=((0, 2) if n % 2 else (1,),))
         for n, one in enumerate(data.examples[4:12])
@@ -157,15 +154,17 @@ def test_tuned_thresholds_are_better_on_what_they_were_tuned_on(tmp_path: Path) 
     model = cached_model()
     random = np.random.default_rng(0)
     data = read_shards([str(write_shards(tmp_path / "shards", shards=4))], model.vocabulary)
-    from dataclasses import replace
-
     rows = [tuple(np.flatnonzero(random.random(10) < 0.5).tolist()) for _ in data.examples]
     varied = replace(
         data,
         examples=tuple(replace(e, tags=(r,) * 3) for e, r in zip(data.examples, rows, strict=True)),
     )
     tuned = tune(model, varied)
-    assert tuned.found == 10 and tuned.vocabulary.fingerprint == model.vocabulary.fingerprint
+    frequent = label_matrix(varied.examples, 10).sum(0) >= 5
+    assert tuned.found == frequent.sum() > 5
+    kept = [entry.threshold is not None for entry in tuned.vocabulary.entries]
+    assert kept == [many or n == 3 for n, many in enumerate(frequent)]  # "person" had one
+    assert tuned.vocabulary.fingerprint == model.vocabulary.fingerprint
     config = EvaluationConfig(tasks=("tagging",))
     before = evaluate(model, varied, config).figures()["tagging/f1"]
     after = Tag2Text(model.network, tuned.vocabulary, model.tokenizer)
@@ -192,16 +191,10 @@ def test_the_page_is_whole_and_the_same_again(whole: Evaluation, tmp_path: Path)
         assert f"<h2>{heading}</h2>" in page
     assert page.count("<article>") == 4 and page.count("data:image/jpeg;base64,") == 4
     assert "14 images of" in page and "1 could not be read (1 broken image)" in page
-    assert (
-        "nan"
-        not in page.split("<style>")[0]
-        + page.split("</style>")[1].lower().replace("maintenance", "").split("base64")[0]
-    )
+    assert "nan" not in page[page.index("<main>") : page.index("<article>")].lower()
 
 
 def test_hostile_words_are_only_words(whole: Evaluation) -> None:
-    from dataclasses import replace
-
     shown = replace(whole.shown[0], caption='"><script>alert(1)</script>', references=("<b>",))
     page = render(replace(whole, shown=(shown,), data="<i>data</i>"))
     assert "<script" not in page and "<i>data" not in page and "<b>" not in page
@@ -214,8 +207,6 @@ def test_an_empty_evaluation_has_a_page() -> None:
 
 
 def test_no_image_can_be_read(data: EvaluationSet) -> None:
-    from dataclasses import replace
-
     broken = replace(data, examples=data.examples[3:4])
     with pytest.raises(InputError, match=r"none of the images can be read \(1 broken_image\)"):
         evaluate(cached_model(), broken, EvaluationConfig())

@@ -49,7 +49,8 @@ def slow_average_precision(scores: list[float], labels: list[bool]) -> float:
 @given(scored())
 def test_average_precision_is_its_definition(drawn: tuple[Floats, Flags]) -> None:
     scores, labels = drawn
-    slow = [slow_average_precision(*c) for c in zip(scores.T.tolist(), labels.T.tolist())]
+    columns = zip(scores.T.tolist(), labels.T.tolist(), strict=True)
+    slow = [slow_average_precision(*column) for column in columns]
     np.testing.assert_allclose(average_precision(scores, labels), slow, rtol=1e-12)
 
 
