@@ -20,7 +20,7 @@ def sizes(folder: Path, **changes: Any) -> str:
     options = {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "drop_path_rate": 0.0}
     small = {"image_size": 32, "words": WORDS, "width": 32, "feed_forward": 64, "dropout": 0.0}
     config = preset("tiny", **{**small, "image_options": options, "projection": 16, **changes})
-    path = folder / "sizes.json"
+    path = folder / ("changed.json" if changes else "sizes.json")
     path.write_text(config.to_json())
     return str(path)
 
