@@ -6,7 +6,7 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -36,6 +36,7 @@ from train.metrics import (
     classification,
     mean_average_precision,
     mean_of,
+    nearest_recall,
     precision_recall,
     threshold_curve,
 )
@@ -112,6 +113,14 @@ def evaluate(
     return _Run(model, data, config, helpers or Helpers()).evaluate(advance)
 
 
+class _Speaker(NamedTuple):
+    """A captioner's captions, and the classes that each says (captions, classes)."""
+
+    name: str
+    captions: Sequence[str]
+    said: Flags | None
+
+
 class _Run:
     """One evaluation: what it needs all along."""
 
@@ -157,10 +166,12 @@ class _Run:
             classes=len(self.classes),
             unknown=self._unknown(),
         )
+        speakers = self._speakers(outputs)
         if self.tagging:
-            made = self._with_tagging(made, outputs, labels)
-        if "captioning" in self.config.tasks and not self.benchmark:
-            made = replace(made, captioning=tuple(self._captioning(outputs)))
+            made = self._with_tagging(made, outputs, labels, speakers)
+        if speakers and not self.benchmark:
+            rows = self._captioning(outputs.examples, speakers)
+            made = replace(made, captioning=tuple(rows))
         if self.retrieval:
             made = self._with_retrieval(made, outputs)
         made = replace(made, control=tuple(self._control(outputs, labels, control)))
@@ -172,12 +183,17 @@ class _Run:
         rows = enumerate(self.data.classes or ())
         return tuple(forms[0] for place, forms in rows if place not in known)
 
-    def _with_tagging(self, made: Evaluation, outputs: Outputs, labels: Flags) -> Evaluation:
+    def _with_tagging(
+        self, made: Evaluation, outputs: Outputs, labels: Flags, speakers: Iterable[_Speaker]
+    ) -> Evaluation:
         scores = self.classes.scores(outputs.scores)
         rows = [self._tagging_row(outputs, scores, labels)]
         if not self.benchmark:
             rows.append(self._frequency_row(labels))
-        rows += self._said_rows(outputs, labels)
+        for name, _, said in speakers:
+            if said is not None:  # the captioning paradigm
+                figures = classification(said, labels).macro()
+                rows.append(TagRow(name, "captioning", None, None, figures))
         if self.helpers.clip is not None:
             rows.append(self._clip_row(self.helpers.clip, outputs.examples, labels))
         return replace(
@@ -199,22 +215,20 @@ class _Run:
         note = "The tags of most images, the same for every image."
         return _scored_row("frequency", "no image", scores, labels, None, note)
 
-    def _said_rows(self, outputs: Outputs, labels: Flags) -> Iterable[TagRow]:
-        """Yield the captioning paradigm: tags parsed from captions, ours and others'."""
-        texts = dict(self._captioners(outputs))
-        parse = self.helpers.parse
-        if parse is None:
-            self.notes.append("Captions were not parsed to tags: the parser is not installed.")
-            return
-        for name, captions in texts.items():
-            said = self.classes.said(parse(captions))
-            yield TagRow(name, "captioning", None, None, classification(said, labels).macro())
-
-    def _captioners(self, outputs: Outputs) -> Iterable[tuple[str, Sequence[str]]]:
+    def _speakers(self, outputs: Outputs) -> list[_Speaker]:
+        """Return ours and others' captions, parsed where there is a parser."""
+        texts: dict[str, Sequence[str]] = {}
         if "captioning" in self.config.tasks:
-            yield MODEL, outputs.captions[OWN]
+            texts[MODEL] = outputs.captions[OWN]
         for name, captions in self.helpers.captioners.items():
-            yield name, by_key(captions, outputs.examples, name)
+            texts[name] = by_key(captions, outputs.examples, name)
+        parse = self.helpers.parse
+        if texts and parse is None:
+            self.notes.append("Captions were not parsed to tags: the parser is not installed.")
+        return [
+            _Speaker(name, captions, None if parse is None else self.classes.said(parse(captions)))
+            for name, captions in texts.items()
+        ]
 
     def _clip_row(self, clip: ClipScorer, examples: Sequence[Example], labels: Flags) -> TagRow:
         scores = clip.scores(examples, self.classes.names, batch_size=self.config.batch_size)
@@ -231,19 +245,21 @@ class _Run:
             if images:
                 yield ClassRow(name, int(images), *map(float, figures))
 
-    def _captioning(self, outputs: Outputs) -> Iterable[CaptionRow]:
+    def _captioning(
+        self, examples: Sequence[Example], speakers: Iterable[_Speaker]
+    ) -> Iterable[CaptionRow]:
         """Yield each captioner's figures on all images, and on each group as a set of its own."""
-        groups = sorted({example.group for example in outputs.examples} - {""})
-        for name, captions in self._captioners(outputs):
-            for group in ("", *groups):
-                chosen = [
-                    (text, example.captions)
-                    for text, example in zip(captions, outputs.examples, strict=True)
-                    if group in ("", example.group) and example.captions
-                ]
-                if chosen:
-                    made, right = zip(*chosen, strict=True)
-                    yield CaptionRow(name, group, len(chosen), caption_figures(made, right))
+        for speaker in speakers:
+            for group in ("", *sorted({example.group for example in examples} - {""})):
+                rows = [n for n, one in enumerate(examples) if group in ("", one.group)]
+                chosen = [examples[row] for row in rows]
+                made = [speaker.captions[row] for row in rows]
+                figures = caption_figures(made, [example.captions for example in chosen])
+                recall = None
+                if speaker.said is not None and self.data.labelled:
+                    texts = texts_of(chosen, len(self.classes))
+                    recall = nearest_recall(speaker.said[rows], texts.tags, texts.owners)
+                yield CaptionRow(speaker.name, group, len(rows), figures, recall)
 
     def _with_retrieval(self, made: Evaluation, outputs: Outputs) -> Evaluation:
         texts = texts_of(outputs.examples, len(self.model.vocabulary))

@@ -40,12 +40,16 @@ class ClassRow(NamedTuple):
 
 
 class CaptionRow(NamedTuple):
-    """One captioner on the images of one group ("" is all)."""
+    """One captioner on the images of one group ("" is all).
+
+    ``tag_recall`` is :func:`train.metrics.nearest_recall`, ``None`` without parsed captions.
+    """
 
     method: str
     group: str
     images: int
     figures: CaptionFigures
+    tag_recall: float | None = None
 
 
 class RetrievalRow(NamedTuple):
@@ -116,6 +120,8 @@ class Evaluation:
         for caption in self.captioning:
             if caption.method == self.model and not caption.group:
                 found |= {f"captioning/{k}": v for k, v in caption.figures._asdict().items()}
+                if caption.tag_recall is not None:
+                    found["captioning/tag_recall"] = caption.tag_recall
         for way in self.retrieval[-1:]:
             found["retrieval/mean"] = way.figures.mean()
             found["retrieval/image_to_text_1"] = way.figures.image_to_text.at_1

@@ -104,7 +104,7 @@ def _headline(found: Evaluation) -> Iterable[tuple[str, str]]:
     shown = {
         "tagging/map": ("mean average precision", percent_1),
         "tagging/f1": ("F1 of tags", percent_1),
-        "said/recall": ("tags that captions say", percent_1),
+        "captioning/tag_recall": ("of the tags that people say", percent_1),
         "captioning/cider": ("CIDEr", hundred),
         "captioning/bleu_4": ("BLEU-4", hundred),
         "retrieval/text_to_image_1": ("images found first by text", percent_1),
@@ -194,6 +194,7 @@ def _captions(found: Evaluation) -> str:
     if not found.captioning:
         return ""
     grouped = any(row.group for row in found.captioning)
+    parsed = any(row.tag_recall is not None for row in found.captioning)
     header = ("method", *(("group",) if grouped else ()), "images", "CIDEr", "BLEU-4", "ROUGE-L")
     rows = [
         (
@@ -201,10 +202,14 @@ def _captions(found: Evaluation) -> str:
             *((row.group or "all",) if grouped else ()),
             row.images,
             *map(hundred, (row.figures.cider, row.figures.bleu_4, row.figures.rouge_l)),
+            *((row.tag_recall,) if parsed else ()),
         )
         for row in found.captioning
     ]
     words = "Times 100, as the field writes them. CIDEr depends on the set of images."
+    if parsed:
+        header = (*header, "tags said")
+        words += " Tags said: of those of the person's caption that comes nearest."
     return _note(words) + table(header, rows)
 
 

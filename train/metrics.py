@@ -151,6 +151,23 @@ def recalls(scores: Floats, right: Flags) -> Recalls:
     return Recalls(*(float((before < k).mean()) for k in RANKS))
 
 
+def nearest_recall(said: Flags, references: Flags, owners: npt.NDArray[np.int64]) -> float:
+    """Return how much of what one person said of an image a caption says, by tags.
+
+    ``said`` (images, tags) is of captions, ``references`` (texts, tags) of people's, ``owners``
+    (texts,) are the images they are of. Of each image the reference counts that the caption is
+    most like (F1 of tags), of which the share that is said; the mean over images.
+    """
+    sizes = references.sum(1)
+    common = (said[owners] & references).sum(1)
+    recall = common / np.maximum(sizes, 1)
+    f1 = 2 * common / np.maximum(said[owners].sum(1) + sizes, 1)
+    order = np.lexsort((recall, f1, owners))
+    order = order[sizes[order] > 0]
+    last = np.append(owners[order][1:] != owners[order][:-1], True)[: len(order)]
+    return mean_of(recall[order][last])
+
+
 def mean_of(values: Floats | Sequence[float]) -> float:
     """Return the mean of what is known (not NaN); NaN where nothing is."""
     known = np.asarray(values)[~np.isnan(values)]

@@ -90,6 +90,7 @@ def test_figures_of_captions(data: EvaluationSet, whole: Evaluation) -> None:
     own, other = whole.captioning
     assert (own.method, own.images, other.method) == (MODEL, 14, "other")
     assert other.figures == caption_figures(["a red dog"] * 14, [CAPTIONS] * 14)
+    assert other.tag_recall == pytest.approx(2 / 3)  # of "the red dog runs"
 
 
 def test_every_way_of_retrieval_is_measured(whole: Evaluation) -> None:

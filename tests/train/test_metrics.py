@@ -18,6 +18,7 @@ from train.metrics import (
     chance,
     classification,
     mean_average_precision,
+    nearest_recall,
     precision_recall,
     recalls,
     threshold_curve,
@@ -140,6 +141,21 @@ def test_precision_recall_ends_where_all_is_predicted() -> None:
     assert len(points) == 20
     assert points[-1].recall == 1 and points[-1].precision == pytest.approx(labels.mean())
     assert [p.recall for p in points] == sorted(p.recall for p in points)
+
+
+def test_nearest_recall_by_hand() -> None:
+    said = np.array([[1, 1, 0, 0], [0, 0, 0, 1], [1, 1, 1, 1]], np.bool_)
+    references = np.array(
+        # The first image: a short one that is said whole; one that is nearer, of which 2 of 3 are
+        # said. The second: nothing of it, and one without tags. The third has none with tags.
+        [[1, 0, 0, 0], [1, 1, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]],
+        np.bool_,
+    )
+    owners = np.array([0, 0, 1, 1, 2])
+    assert nearest_recall(said, references, owners) == pytest.approx((2 / 3 + 0) / 2)
+    assert math.isnan(nearest_recall(said, references[4:], owners[4:]))
+    order = [3, 1, 4, 0, 2]
+    assert nearest_recall(said, references[order], owners[order]) == pytest.approx(1 / 3)
 
 
 def test_recalls_by_hand() -> None:
