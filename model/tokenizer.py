@@ -28,6 +28,7 @@ FILE: Final = "vocab.txt"
 PROMPT: Final = "a picture of"
 MAX_TOKENS: Final = 40
 MAX_WORDS: Final = 30
+MEMO: Final = 1 << 14  # tags whose ids are remembered
 _BERT: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _OURS: Final = ("[DEC]", "[ENC]")
 _BETWEEN: Final = "|"
@@ -54,6 +55,7 @@ class Tokenizer:
         self.dec, self.enc = (ids[word] for word in _OURS)
         self._between = ids[_BETWEEN]
         self._special = {ids[word] for word in (*_BERT, *_OURS)}
+        self._tags: dict[str, Sequence[int]] = {}
         self._pieces = _untrained(models.WordPiece(ids, unk_token="[UNK]"))  # noqa: S106
 
     def __len__(self) -> int:
@@ -73,8 +75,7 @@ class Tokenizer:
         before. ``pad_to`` pads all rows to that length. :class:`InputError` names a tag that is
         too long to stand alone. A question stands before its tags as the first (Appendix E).
         """
-        spelled = iter(self._spelled([tag for row in tags for tag in row]))
-        rows = [self._joined(list(islice(spelled, len(row))), max_tokens) for row in tags]
+        rows = [self._joined([self._tag(tag) for tag in row], max_tokens) for row in tags]
         return self._padded(rows, pad_to)
 
     def encode_captions(
@@ -109,6 +110,14 @@ class Tokenizer:
     def save(self, directory: Path) -> None:
         """Write ``vocab.txt`` into the directory; :func:`load_tokenizer` reads it."""
         write_whole(directory / FILE, "".join(f"{word}\n" for word in self.words))
+
+    def _tag(self, tag: str) -> Sequence[int]:
+        """Return a tag's ids: training asks for the same few thousand again and again."""
+        if tag not in self._tags:
+            if len(self._tags) >= MEMO:
+                self._tags.clear()
+            self._tags[tag] = self._spelled([tag])[0]
+        return self._tags[tag]
 
     def _spelled(self, texts: Sequence[str]) -> list[list[int]]:
         return [found.ids for found in self._pieces.encode_batch_fast(list(texts))]
