@@ -147,11 +147,20 @@ def _write_errors(directory: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise InputError(
-            f"{directory}: cannot be written ({' '.join(reason.split())[:200]}); make room, then "
-            "go on with --resume latest: the checkpoints before it are whole"
+            f"{directory}: cannot be written ({_reason(error)}); make room, then go on with "
+            "--resume latest: the checkpoints before it are whole"
         ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return why something cannot be written; torch raises its own error over the system's."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, OSError) and found.strerror:
+            return found.strerror
+        found = found.__context__
+    return " ".join(str(error).split())[:200]
 
 
 def _sync(directory: Path) -> None:
