@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -44,6 +45,7 @@ from vocab.vocabulary import Entry, Vocabulary
 DATA = Path(__file__).parents[2] / "shared" / "data"
 FOLDERS = {"Flickr8k": "flickr8k/images", "CC3M": "cc3m/images", "COCO": "coco/images"}
 CLASSES, LABELS, SHARDS, BATCH = 3429, 6, 2, 32
+FEW = 80  # classes of the drawn scenes: their step is the shortest
 CAPTIONS = (
     "a man in a red shirt rides a brown horse along the beach",
     "two dogs run through the grass while a child watches them",
@@ -81,12 +83,12 @@ def usable(folder: Path) -> list[bytes]:
     return found[: len(found) // BATCH // SHARDS * BATCH * SHARDS]
 
 
-def vocabulary() -> Vocabulary:
-    """Return as many classes as the paper has."""
-    return Vocabulary(tuple(Entry(Tag("object", f"thing {n}")) for n in range(CLASSES)))
+def vocabulary(classes: int = CLASSES) -> Vocabulary:
+    """Return as many classes as the paper has, or another number."""
+    return Vocabulary(tuple(Entry(Tag("object", f"thing {n}")) for n in range(classes)))
 
 
-def write(images: list[bytes], folder: Path) -> dict[str, int]:
+def write(images: list[bytes], folder: Path, classes: int = CLASSES) -> dict[str, int]:
     """Write the same samples as our shards and as the peer's; return the sizes of ours."""
     draw, sizes = random.Random(0), {}
     share = len(images) // SHARDS
@@ -98,9 +100,9 @@ def write(images: list[bytes], folder: Path) -> dict[str, int]:
         ):
             for row, image in enumerate(images[number * share : (number + 1) * share]):
                 key = f"s-{number * share + row:09d}"
-                ids = [sorted(draw.sample(range(CLASSES), LABELS)) for _ in CAPTIONS]
+                ids = [sorted(draw.sample(range(classes), LABELS)) for _ in CAPTIONS]
                 text = json.dumps({"captions": CAPTIONS, "tags": ids}).encode()
-                dense = np.zeros(CLASSES, np.float32)
+                dense = np.zeros(classes, np.float32)
                 dense[[index for row in ids for index in row]] = 1
                 ours.add(key, [("jpg", image), ("json", text)])
                 peer.write({"__key__": key, "jpg": image, "json": text, "labels.npy": dense})
@@ -201,21 +203,18 @@ def compare(
 
 def without_simplejpeg(batches: Iterator[Any]) -> Iterator[Any]:
     """Yield batches that Pillow decoded."""
-    library, decode.simplejpeg = decode.simplejpeg, None
-    try:
+    with mock.patch.object(decode, "simplejpeg", None):
         yield from batches
-    finally:
-        decode.simplejpeg = library
 
 
-def wait(images: list[bytes], folder: Path, tokenizer: Tokenizer, steps: int = 12) -> None:
+def wait(images: list[bytes], folder: Path, tokenizer: Tokenizer, steps: int = 30) -> None:
     """Print which part of a training step's time goes to waiting for one worker."""
-    shards = ShardSet(tuple(map(read_shard, write(images, folder))))
+    shards = ShardSet(tuple(map(read_shard, write(images, folder, FEW))))
     torch.manual_seed(0)
     config = preset("tiny", words=model_step.WORDS)
-    network = Network(config, classes=CLASSES)
+    network = Network(config, classes=FEW)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
-    maker = SampleMaker(config=config, vocabulary=vocabulary(), tokenizer=tokenizer)
+    maker = SampleMaker(config=config, vocabulary=vocabulary(FEW), tokenizer=tokenizer)
     reader = IndexedReader(shards, maker, ReaderConfig(batch_size=BATCH, workers=1))
     batches, waited, begin = reader.batches(), 0.0, 0.0
     for step in range(steps + 1):
@@ -229,7 +228,7 @@ def wait(images: list[bytes], folder: Path, tokenizer: Tokenizer, steps: int = 1
             network,
             model_step.Batch(
                 images=normalise(batch.images, config),
-                targets=batch.labels(CLASSES),
+                targets=batch.labels(FEW),
                 tags=as_numbers(batch.tags),
                 captions=as_numbers(batch.captions),
                 texts=as_numbers(batch.texts),
@@ -244,7 +243,7 @@ def wait(images: list[bytes], folder: Path, tokenizer: Tokenizer, steps: int = 1
     total = time.perf_counter() - begin
     rows = [(f"{total / steps:.2f}", f"{waited / steps * 1000:.2f}", f"{100 * waited / total:.2f}")]
     header = ("seconds a step", "of it waiting, ms", "%")
-    print_table(f"A full step of `tiny`, batch {BATCH}, one worker", header, rows)
+    print_table(f"A full step of `tiny`, batch {BATCH}, {FEW} classes, one worker", header, rows)
 
 
 def as_numbers(tokens: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:

@@ -226,8 +226,8 @@ def worker_errors() -> Iterator[None]:
         if "DataLoader worker" not in str(error):
             raise
         raise InputError(
-            f"a data worker died ({str(error).splitlines()[0].strip().rstrip('.')}): was memory or "
-            "/dev/shm full? Go on with --resume latest, perhaps with fewer --workers"
+            f"a data worker died ({str(error).splitlines()[0].strip().rstrip('.')}): was there no "
+            "memory left, or none in /dev/shm? Go on with --resume latest, or fewer --workers"
         ) from error
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from random import Random
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -102,15 +103,25 @@ class Batch:
         dense[labels.rows, labels.ids] = 1
         return dense
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # From a worker only the images come through shared memory: to map and to hand over a
+        # file for each of the small tensors takes longer than to copy them.
+        small = self._mapped(Tensor.numpy)
+        return _received, (self.images, [getattr(small, one.name) for one in fields(self)[1:]])
+
     def _mapped(self, function: Any) -> Batch:
         changed: dict[str, Any] = {}
         for one in fields(self):
             value = getattr(self, one.name)
-            if isinstance(value, Tensor):
+            if isinstance(value, (Tensor, np.ndarray)):
                 changed[one.name] = function(value)
             elif isinstance(value, (Tokens, Ragged)):
                 changed[one.name] = type(value)(*map(function, value))
         return replace(self, **changed)
+
+
+def _received(images: Tensor, others: Sequence[Any]) -> Batch:
+    return Batch(images, *others)._mapped(torch.as_tensor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

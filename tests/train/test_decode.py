@@ -1,6 +1,7 @@
 import io
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,9 +78,14 @@ def test_exif_turns_the_image_before_it_is_cropped(library: str) -> None:
 
 
 def test_a_large_jpeg_is_decoded_small(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
+    seen: list[tuple[int, ...]] = []
     whole = decode._resized
-    monkeypatch.setattr(decode, "_resized", lambda p, *a: seen.append(p.shape) or whole(p, *a))
+
+    def resized(pixels: Any, *others: Any) -> Any:
+        seen.append(pixels.shape)
+        return whole(pixels, *others)
+
+    monkeypatch.setattr(decode, "_resized", resized)
     training_pixels(picture(size=(1600, 1200)), 32, Random(0))
     assert max(seen[0]) <= 400
 

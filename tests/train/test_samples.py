@@ -1,4 +1,5 @@
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -166,3 +167,17 @@ def test_image_keys_are_64_bits_and_told_apart() -> None:
     keys = {image_key(f"cc3m-{n:09d}") for n in range(20_000)}
     assert len(keys) == 20_000
     assert all(-(1 << 63) <= key < 1 << 63 for key in keys)
+
+
+def test_a_batch_comes_whole_from_another_process() -> None:
+    batch = made([RAW, RAW._replace(key="s-000000002")])
+    copy = pickle.loads(pickle.dumps(batch))
+    assert copy.images.stride() == batch.images.stride()
+    for one in ("images", "image_keys"):
+        assert torch.equal(getattr(copy, one), getattr(batch, one))
+    for many in ("captions", "texts", "tags", "union", "own"):
+        assert type(getattr(copy, many)) is type(getattr(batch, many))
+        assert all(map(torch.equal, getattr(copy, many), getattr(batch, many)))
+    assert (copy.keys, copy.sentences, copy.references, copy.epoch, copy.number, copy.bad) == (
+        batch.keys, batch.sentences, batch.references, 2, 3, {"moved": 1},
+    )  # fmt: skip
