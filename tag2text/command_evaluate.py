@@ -6,11 +6,13 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tag2text.options import checked_flags
 from tag2text.output import table
 from vocab.errors import InputError, UsageError
 
@@ -61,47 +63,75 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="NAME=FILE", help="Compare with captions in COCO's result form."),
     ] = None,
+    java: Annotated[
+        list[str] | None,
+        typer.Option(help="meteor, spice: by pycocoevalcap's Java programs."),
+    ] = None,
     beams: Annotated[int, typer.Option(min=1, help="Beams of the search; 1 is greedy.")] = 3,
     batch_size: Annotated[int, typer.Option(min=1, help="Images worked on at once.")] = 16,
     limit: Annotated[int | None, typer.Option(min=1, help="Images, spread evenly.")] = None,
     show: Annotated[int, typer.Option(min=0, help="Example images on the page.")] = 24,
 ) -> None:
     """Measure tags, captions and retrieval; write a page of figures, curves and examples."""
-    sources = [bool(data), captions is not None, benchmark is not None]
-    if sum(sources) != 1:
+    _check_flags(data, captions, benchmark, images, tune, write_thresholds=write_thresholds)
+    with _libraries():
+        from model.tag2text import Tag2Text
+        from train.evaluate import CONTROL, TASKS, EvaluationConfig
+        from train.evaluate import evaluate as measure
+
+    with checked_flags():
+        config = EvaluationConfig(
+            tasks=tuple(task or TASKS),
+            beams=beams,
+            batch_size=batch_size,
+            control=CONTROL if control else (),
+            shown=show,
+            java=tuple(java or ()),
+        )
+    loaded = Tag2Text.from_pretrained(model)
+    helpers = _helpers(loaded, clip, captioner or [])
+    chosen = _data(loaded, data, captions, benchmark, classes, images, helpers.parse).take(limit)
+    if tune:
+        tuned = _tune(loaded, tune, batch_size)
+        loaded = Tag2Text(loaded.network, tuned.vocabulary, loaded.tokenizer)
+        config = replace(config, tag_weight=tuned.tag_weight)
+        if write_thresholds:
+            tuned.vocabulary.save(model / "vocabulary")
+    with _progress(len(chosen.examples), "evaluating") as advance:
+        found = measure(loaded, chosen, config, helpers, advance=advance)
+    _write(output, found)
+
+
+def _check_flags(
+    data: list[str] | None,
+    captions: Path | None,
+    benchmark: Path | None,
+    images: Path | None,
+    tune: list[str] | None,
+    *,
+    write_thresholds: bool,
+) -> None:
+    if sum((bool(data), captions is not None, benchmark is not None)) != 1:
         raise UsageError("give one of --data, --captions and --benchmark")
     if not data and images is None:
         raise UsageError("--captions and --benchmark need --images, the folder of their images")
     if write_thresholds and not tune:
         raise UsageError("--write-thresholds keeps what --tune finds; give --tune as well")
-    with _libraries():
-        from model.tag2text import Tag2Text
-        from train.evaluate import CONTROL, TASKS, EvaluationConfig
-        from train.evaluate import evaluate as measure
-        from train.evaluation_report import write_report
-        from train.retrieval import TAG_WEIGHT
+    if set(tune or ()) & set(data or ()):
+        raise UsageError("--tune and --data name the same shards: the figures would flatter")
 
-    loaded = Tag2Text.from_pretrained(model)
-    helpers = _helpers(loaded, clip, captioner or [])
-    tuned = _tune(loaded, tune, batch_size) if tune else None
-    if tuned is not None:
-        loaded = Tag2Text(loaded.network, tuned.vocabulary, loaded.tokenizer)
-        if write_thresholds:
-            tuned.vocabulary.save(model / "vocabulary")
-    chosen = _data(loaded, data, captions, benchmark, classes, images, helpers.parse).take(limit)
-    config = EvaluationConfig(
-        tasks=tuple(task or TASKS),
-        beams=beams,
-        batch_size=batch_size,
-        tag_weight=TAG_WEIGHT if tuned is None else tuned.tag_weight,
-        control=CONTROL if control else (),
-        shown=show,
-    )
-    with _progress(len(chosen.examples), "evaluating") as advance:
-        found = measure(loaded, chosen, config, helpers, advance=advance)
+
+def _write(output: Path, found: Evaluation) -> None:
+    """Write the page, the figures beside it, and print the headline ones."""
+    from train.evaluation_report import write_report
+    from vocab.files import write_whole
+
     write_report(output, found)
-    _write_json(output.with_suffix(".json"), found)
+    values = json.dumps(found.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
+    write_whole(output.with_suffix(".json"), values + "\n")
     table(("figure", "value"), [(name, f"{value:.4f}") for name, value in found.figures().items()])
+    for note in found.notes:
+        typer.echo(note, err=True)
     typer.echo(f"{output}: {found.images:,} images", err=True)
 
 
@@ -169,13 +199,6 @@ def _tune(model: Tag2Text, spec: list[str], batch_size: int) -> Tuned:
     found = f"{tuned.found:,} of {len(model.vocabulary):,} tags"
     typer.echo(f"thresholds for {found}; tags weigh {tuned.tag_weight:g} in retrieval", err=True)
     return tuned
-
-
-def _write_json(path: Path, found: Evaluation) -> None:
-    from vocab.files import write_whole
-
-    text = json.dumps(found.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(path, text + "\n")
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ from train.evaluation import (
 )
 from train.evaluation_data import EvaluationSet, Example, Parse, by_key, label_matrix
 from train.inference import OWN, Advance, Outputs, Wanted, passed, run
+from train.java_metrics import check_java, java_figure
 from train.metrics import (
     Flags,
     Floats,
@@ -64,8 +65,9 @@ _MISSED: Final = 6  # tags shown that were not recognised
 class EvaluationConfig:
     """What to measure, and how: ``tag_weight`` is that of the share of matching tags.
 
-    ``control`` are thresholds for all tags at which captions are made anew; ``shown`` is how many
-    example images to keep.
+    ``java`` names further figures of captions, ``meteor`` and ``spice``. ``control`` are
+    thresholds for all tags at which captions are made anew; ``shown`` is how many example images
+    to keep.
     """
 
     tasks: tuple[str, ...] = TASKS
@@ -75,13 +77,13 @@ class EvaluationConfig:
     tag_weight: float = TAG_WEIGHT
     control: tuple[float, ...] = ()
     shown: int = 0
+    java: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        unknown = [task for task in self.tasks if task not in TASKS]
-        if unknown or not self.tasks:
-            raise InputError(
-                f"task {', '.join(unknown) or 'of no name'}: choose {', '.join(TASKS)}"
-            )
+        for task in self.tasks:
+            if task not in TASKS:
+                raise InputError(f"task {task}: choose {', '.join(TASKS)}")
+        check_java(self.java)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,7 +261,20 @@ class _Run:
                 if speaker.said is not None and self.data.labelled:
                     texts = texts_of(chosen, len(self.classes))
                     recall = nearest_recall(speaker.said[rows], texts.tags, texts.owners)
-                yield CaptionRow(speaker.name, group, len(rows), figures, recall)
+                java = self._java(made, [example.captions for example in chosen])
+                yield CaptionRow(speaker.name, group, len(rows), figures, recall, java)
+
+    def _java(
+        self, captions: Sequence[str], references: Sequence[Sequence[str]]
+    ) -> dict[str, float]:
+        """Return what the Java programs say; one that fails must not cost the other figures."""
+        found = {}
+        for name in self.config.java:
+            try:
+                found[name] = java_figure(name, captions, references)
+            except InputError as error:
+                self.notes.append(f"No {error}.")
+        return found
 
     def _with_retrieval(self, made: Evaluation, outputs: Outputs) -> Evaluation:
         texts = texts_of(outputs.examples, len(self.model.vocabulary))

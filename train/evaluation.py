@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from train.caption_metrics import CaptionFigures
@@ -42,7 +43,8 @@ class ClassRow(NamedTuple):
 class CaptionRow(NamedTuple):
     """One captioner on the images of one group ("" is all).
 
-    ``tag_recall`` is :func:`train.metrics.nearest_recall`, ``None`` without parsed captions.
+    ``tag_recall`` is :func:`train.metrics.nearest_recall`, ``None`` without parsed captions;
+    ``java`` holds METEOR and SPICE where they were asked for.
     """
 
     method: str
@@ -50,6 +52,7 @@ class CaptionRow(NamedTuple):
     images: int
     figures: CaptionFigures
     tag_recall: float | None = None
+    java: Mapping[str, float] = MappingProxyType({})
 
 
 class RetrievalRow(NamedTuple):
@@ -120,6 +123,7 @@ class Evaluation:
         for caption in self.captioning:
             if caption.method == self.model and not caption.group:
                 found |= {f"captioning/{k}": v for k, v in caption.figures._asdict().items()}
+                found |= {f"captioning/{name}": value for name, value in caption.java.items()}
                 if caption.tag_recall is not None:
                     found["captioning/tag_recall"] = caption.tag_recall
         for way in self.retrieval[-1:]:

@@ -195,13 +195,16 @@ def _captions(found: Evaluation) -> str:
         return ""
     grouped = any(row.group for row in found.captioning)
     parsed = any(row.tag_recall is not None for row in found.captioning)
-    header = ("method", *(("group",) if grouped else ()), "images", "CIDEr", "BLEU-4", "ROUGE-L")
+    java = sorted({name for row in found.captioning for name in row.java})
+    measures = ("CIDEr", "BLEU-4", "ROUGE-L", *(name.upper() for name in java))
+    header = ("method", *(("group",) if grouped else ()), "images", *measures)
     rows = [
         (
             row.method,
             *((row.group or "all",) if grouped else ()),
             row.images,
             *map(hundred, (row.figures.cider, row.figures.bleu_4, row.figures.rouge_l)),
+            *(hundred(row.java[name]) if name in row.java else None for name in java),
             *((row.tag_recall,) if parsed else ()),
         )
         for row in found.captioning

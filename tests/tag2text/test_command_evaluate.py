@@ -95,6 +95,9 @@ def test_a_benchmark(place: Path) -> None:
         (("--data", "x", "--benchmark", "y"), "give one of --data"),
         (("--benchmark", "y"), "need --images"),
         (("--data", "x", "--write-thresholds"), "give --tune as well"),
+        (("--data", "x", "--tune", "x"), "the same shards"),
+        (("--data", "x", "--task", "sleeping"), "task sleeping: choose tagging"),
+        (("--data", "x", "--java", "coffee"), "coffee is no Java figure"),
         (("--data", "x", "--captioner", "y"), "give NAME=FILE"),
     ],
 )
