@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -64,9 +65,9 @@ def match_classes(
 ) -> ClassMap:
     """Return the classes whose name, or a synonym of it, is a tag of the model or an alias.
 
-    Inflection and hyphens do not matter. Tags of things are looked at first, then actions, then
-    attributes: "orange" of a benchmark is the fruit. ``synonyms`` are other words of a tag, for
-    captions. :class:`InputError` when no class is known.
+    Inflection and hyphens do not matter. Tags of things are looked at first, then actions; then
+    attributes, unless the list is one of things: there "orange" is the fruit, or unknown.
+    ``synonyms`` are other words of a tag, for captions. :class:`InputError` when no class is known.
     """
     known = {entry.tag: place for place, entry in enumerate(vocabulary.entries)}
     for place, entry in enumerate(vocabulary.entries):
@@ -78,6 +79,9 @@ def match_classes(
             if ids:
                 found.append((order, column, ids))
                 break
+    of_group = Counter(order for order, _, _ in found)
+    if of_group[2] < of_group[0]:
+        found = [row for row in found if row[0] < 2]
     if not found:
         raise InputError("no class of the benchmark is a tag of the model; check --classes")
     found.sort()
