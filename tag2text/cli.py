@@ -16,6 +16,7 @@ import typer
 from tag2text import (
     command_download,
     command_parse,
+    command_search,
     command_train,
     commands_model,
     commands_pipeline,
@@ -43,6 +44,8 @@ for command in (
     commands_model.convert,
     commands_model.tag,
     commands_model.caption,
+    command_search.index,
+    command_search.search,
 ):
     app.command()(command)
 
