@@ -20,7 +20,7 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt constraints-cloud.txt
 
 # What the tests need beyond the project itself, the extras that they exercise included.
 $(TOOLS): $(INSTALLED)
-	$(PIP) -e '.[dev,download,gcp,review]'
+	$(PIP) -e '.[dev,download,gcp,onnx,review,train]'
 	touch $@
 
 install: $(TOOLS) ## create .venv and install the project with its development tools

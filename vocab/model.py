@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
+from vocab.lean import lean_imports
+
 if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
@@ -20,8 +22,9 @@ def load_model() -> Language:
 
     Its parses are those of the whole model.
     """
-    import spacy
-    from thinc.api import use_ops
+    with lean_imports():
+        import spacy
+        from thinc.api import use_ops
 
     # NumPy's own matrix product gives the same parses as spaCy's default a tenth faster. It may
     # use threads, which gain little here: processes that share a machine set OMP_NUM_THREADS=1.

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, Final
 
 from vocab.graph import Entity, Relation, SceneGraph, Tag
+from vocab.lean import lean_imports
 from vocab.model import MODEL, working_memory
 
 _DETERMINER: Final = "det"
@@ -18,10 +19,11 @@ class SngParser:
     name = "sng"
 
     def __init__(self, *, version: str, batch_size: int = 512) -> None:
-        from sng_parser import Parser
+        with lean_imports():
+            from sng_parser import Parser
 
+            self._backend = Parser("spacy", model=MODEL).unwrapped
         self._batch_size = batch_size
-        self._backend = Parser("spacy", model=MODEL).unwrapped
         # The backend parses text one by one; given documents instead, it can be fed in batches.
         self._nlp, self._backend.nlp = self._backend.nlp, lambda doc: doc
         self.version = version
