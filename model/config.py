@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Literal, get_args
@@ -47,10 +48,11 @@ class ModelConfig:
     projection: int = 256
 
     def __post_init__(self) -> None:
+        _check_range(self)
         if self.tagging not in get_args(TaggingKind):
             raise InputError(f"tagging {self.tagging!r}: choose {', '.join(get_args(TaggingKind))}")
         for name, heads in (("heads", self.heads), ("tag_heads", self.tag_heads)):
-            if heads < 1 or self.width % heads:
+            if self.width % heads:
                 raise InputError(f"width {self.width} does not divide by {name} {heads}")
         if self.tagging == "shared" and self.tag_layers > self.layers:
             raise InputError(f"{self.tag_layers} shared tag_layers need as many layers")
@@ -98,13 +100,43 @@ def from_json(text: str) -> ModelConfig:
         values = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"config.json is not JSON ({error.msg}, line {error.lineno})") from error
+    except RecursionError as error:
+        raise InputError("config.json is nested too deep to be a model's") from error
     known = {f.name for f in fields(ModelConfig)}
     if not isinstance(values, dict) or set(values) != known:
         odd = sorted(known ^ set(values)) if isinstance(values, dict) else ["not an object"]
         raise InputError(f"config.json is not of this version of the model: {', '.join(odd)[:200]}")
-    for name in ("mean", "std"):
-        values[name] = tuple(values[name])
-    try:
-        return ModelConfig(**values)
-    except TypeError as error:
-        raise InputError(f"config.json holds a value of the wrong type ({error})") from error
+    return ModelConfig(**{name: _typed(name, value) for name, value in values.items()})
+
+
+def _typed(name: str, value: Any) -> Any:
+    """Return a value of ``config.json`` where it has the type of the field's default."""
+    usual = getattr(ModelConfig(), name)
+    if isinstance(usual, tuple):
+        fine = isinstance(value, list) and len(value) == 3 and all(map(_is_number, value))
+        value = tuple(value) if fine else value
+    elif isinstance(usual, float):
+        fine = _is_number(value)
+    else:
+        fine = type(value) is type(usual)
+    if not fine:
+        raise InputError(f"config.json: {name} is {str(value)[:40]!r}, not like {usual!r}")
+    return value
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def _check_range(config: ModelConfig) -> None:
+    """Refuse sizes that no network has: what a hand-edited file may hold."""
+    for name, value in asdict(config).items():
+        if type(value) is int and value < 1:
+            raise InputError(f"{name} {value}: take 1 or more")
+    if not 0 <= config.dropout < 1:
+        raise InputError(f"dropout {config.dropout:g}: a share is 0 or more and below 1")
+    if min(config.std) <= 0:
+        raise InputError("std: pixels are divided by it, so each of the three is above 0")
+    longest = max(config.max_tag_tokens, config.max_caption_tokens)
+    if longest > config.positions:
+        raise InputError(f"{longest} tokens need as many positions, not {config.positions}")

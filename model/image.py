@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import timm
@@ -23,10 +24,7 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, config: ModelConfig, *, pretrained: bool = False) -> None:
         super().__init__()
-        options = {**_size_options(config), **config.image_options}
-        backbone: Any = timm.create_model(
-            config.image_encoder, pretrained=pretrained, num_classes=0, **options
-        )
+        backbone = _backbone(config, pretrained=pretrained)
         self.backbone: Any = backbone
         self.width: int = backbone.num_features
         self._own_summary = getattr(self.backbone, "num_prefix_tokens", 0) > 0
@@ -41,6 +39,26 @@ class ImageEncoder(nn.Module):
         if self._own_summary:
             return features  # type: ignore[no-any-return]
         return torch.cat((features.mean(1, keepdim=True), features), 1)
+
+
+def _backbone(config: ModelConfig, *, pretrained: bool) -> Any:
+    """Return a model of timm's own; options that fetch or open files are not a configuration's."""
+    name = config.image_encoder
+    if not timm.is_model(name):
+        raise InputError(f"image encoder {name[:60]!r}: timm has no model of that name")
+    refused = sorted(config.image_options.keys() & signature(timm.create_model).parameters.keys())
+    if refused:
+        raise InputError(f"image options {', '.join(refused)}: only a model's sizes can be set")
+    options = {**_size_options(config), **config.image_options}
+    try:
+        made: Any = timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
+    except (AssertionError, OSError, RuntimeError, TypeError, ValueError) as error:
+        line = str(error).strip().split("\n", 1)[0][:200]
+        raise InputError(f"image encoder {name}: timm cannot make it ({line})") from error
+    patch = getattr(getattr(made, "patch_embed", None), "patch_size", (1,))[0]
+    if config.image_size % patch:
+        raise InputError(f"image size {config.image_size}: {name} needs a multiple of {patch}")
+    return made
 
 
 def _size_options(config: ModelConfig) -> dict[str, Any]:
