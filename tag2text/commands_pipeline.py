@@ -227,12 +227,15 @@ def inspect(
 
 def demo(
     output: Annotated[Path, typer.Option(help="Directory to write.")] = Path("demo"),
-    images: Annotated[int, typer.Option(min=10, help="How many scenes.")] = 300,
+    images: Annotated[int, typer.Option(min=10, help="How many scenes.")] = 3000,
     size: Annotated[int, typer.Option(min=32, max=1024, help="Pixels a side.")] = 128,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other scenes.")] = 0,
+    steps: Annotated[int, typer.Option(min=0, help="How long a model learns; 0: none.")] = 1500,
     workers: Workers = 1,
 ) -> None:
-    """Run everything on drawn scenes: no network, no data, less than a minute."""
+    """Run everything on drawn scenes: no network, no data, less than five minutes."""
     from tag2text.demo import DemoConfig, run_demo
 
-    run_demo(DemoConfig(output=output, images=images, size=size, seed=seed, workers=workers))
+    run_demo(
+        DemoConfig(output=output, images=images, size=size, seed=seed, workers=workers, steps=steps)
+    )

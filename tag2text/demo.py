@@ -22,6 +22,7 @@ from pipeline.records import read_rows
 from pipeline.runner import RunnerConfig
 from pipeline.shard import list_stems
 from pipeline.shards import ShardsConfig, write_shards
+from tag2text.demo_model import INSTALL, ModelDemo, missing_library, run_model_demo
 from vocab.build import build
 from vocab.candidates import Candidates, read_candidates
 from vocab.decisions import Event, format_event, read_log, replay, resolve
@@ -43,18 +44,27 @@ Your own captions, from a table with the columns image and caption:
       --output data/shards
 One caption:
   tag2text parse "A woman is playing the piano in the room"
+Your own images, once there is a model in data/model:
+  tag2text train --train-data data/shards --output data/model
+  tag2text caption IMAGES --model data/model/model
+  tag2text index IMAGES --model data/model/model --output data/index
+  tag2text search "a dog on the beach" --index data/index --model data/model/model
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoConfig:
-    """How many scenes of which size (pixels a side), drawn from which seed, and where to."""
+    """How many scenes of which size (pixels a side), drawn from which seed, and where to.
+
+    ``steps`` is how long a model learns from them; 0: there is none.
+    """
 
     output: Path
-    images: int = 300
+    images: int = 3000
     seed: int = 0
     size: int = 128
     workers: int = 1
+    steps: int = 1500
 
     def folder(self, name: str) -> str:
         """Return the directory of one stage."""
@@ -62,7 +72,7 @@ class DemoConfig:
 
 
 def run_demo(config: DemoConfig) -> None:
-    """Draw scenes and make labelled shards of them, saying what happens."""
+    """Draw scenes, make labelled shards of them, train a model, saying what happens."""
     if config.output.exists() and any(config.output.iterdir()):
         raise InputError(f"--output {config.output}: is not empty; remove it or name another one")
     begin = time.monotonic()
@@ -71,6 +81,7 @@ def run_demo(config: DemoConfig) -> None:
     vocabulary = _vocabulary(config)
     _shards(config, vocabulary)
     _look(config)
+    _model(config)
     typer.echo(f"\nAll of it took {time.monotonic() - begin:.0f} s. What to try next:\n{NEXT}")
 
 
@@ -174,6 +185,18 @@ def _look(config: DemoConfig) -> None:
     page = config.folder("inspect.html")
     write_page(config.folder("shards"), page)
     _say("inspect", "open this page in a browser", page)
+
+
+def _model(config: DemoConfig) -> None:
+    missing = missing_library() if config.steps else None
+    if missing:
+        _say("train", f"left out, for {missing} is missing: {INSTALL}")
+    elif config.steps:
+        shards = Path(config.folder("shards"))
+        chosen = ModelDemo(
+            shards=shards, output=config.output, steps=config.steps, seed=config.seed
+        )
+        run_model_demo(chosen, _say)
 
 
 def _say(step: str, text: str, where: object = "") -> None:

@@ -69,7 +69,7 @@ def render(found: Evaluation) -> str:
     page = f"""<header>
 <h1>Evaluation</h1>
 <p class="note">{text(_lead(found))}</p>
-{figures(_headline(found))}
+{figures(headline(found))}
 </header>
 <main>{sections(found)}</main>
 <footer>Made by <code>tag2text evaluate</code>. P, R and F1 are means over the classes that some
@@ -99,7 +99,8 @@ def _lead(found: Evaluation) -> str:
     return ". ".join((words, *(note.rstrip(".") for note in found.notes))) + "."
 
 
-def _headline(found: Evaluation) -> Iterable[tuple[str, str]]:
+def headline(found: Evaluation) -> Iterable[tuple[str, str]]:
+    """Return the figures that come first, by name: (name, figure)."""
     own = found.figures()
     shown = {
         "tagging/map": ("mean average precision", percent_1),

@@ -25,6 +25,7 @@ article .gone { display: grid; place-items: center; height: 220px; margin: 0; pa
   color: var(--soft); background: color-mix(in srgb, var(--ink) 6%, var(--card)); }
 """
 )
+HINT: Final = "A query's tags that were recognised in an image are bold, the others dashed."
 _SIDE: Final = 288
 
 
@@ -32,8 +33,7 @@ def write_sheet(path: Path, found: Iterable[Found], *, images: int) -> None:
     """Write the page, whole or not at all; ``images`` is how many were searched."""
     searches = list(found)
     body = f"""<header><h1>Search</h1>
-<p class="note">{len(searches):,} queries over {images:,} images. Tags of the query that were
-recognised in an image are filled in, dashed ones were not.</p></header>
+<p class="note">{len(searches):,} queries over {images:,} images. {HINT}</p></header>
 <main>{sections(searches)}</main>
 <footer>Made by <code>tag2text search</code>.</footer>"""
     write_whole(path, document(title="Search", style=STYLE, body=body, images=True))

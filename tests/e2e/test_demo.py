@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from vocab.vocabulary import Vocabulary
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
-    done = run(["demo", "--output", str(folder / "demo")])
+    done = run(["demo", "--images", "300", "--steps", "0", "--output", str(folder / "demo")])
     (folder / "output.txt").write_text(done.stdout)
     return folder / "demo"
 
@@ -63,7 +64,36 @@ def test_any_webdataset_reader_reads_them_and_labels_are_true(demo: Path) -> Non
 def test_twice_gives_the_same_bytes_with_two_workers_and_another_hash_seed(
     demo: Path, tmp_path: Path
 ) -> None:
-    line = [*CLI, "demo", "--output", str(tmp_path / "demo"), "--workers", "2"]
+    line = [*CLI, "demo", "--images", "300", "--steps", "0", "--workers", "2"]
+    line += ["--output", str(tmp_path / "demo")]
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
     subprocess.run(line, check=True, capture_output=True, env=environment)
     assert_same(tmp_path / "demo", demo)
+
+
+@pytest.mark.slow
+def test_a_model_learns_is_measured_and_searched(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    folder = tmp_path / "demo"
+    text = run(["demo", "--images", "240", "--steps", "4", "--output", str(folder)]).stdout
+    for step in ("train", "evaluate", "tag", "caption", "index", "search", "report"):
+        assert re.search(rf"^ *{step} ", text, re.MULTILINE), step
+    assert "on 40 scenes that it has not seen" in text
+    page = (folder / "report.html").read_text()
+    for section in ("Training", "Tagging", "Captions", "Retrieval", "Example images"):
+        assert f"<h2>{section}</h2>" in page
+    assert run(["tag", "--model", str(folder / "model/model"), str(folder / "scenes/images")])
+
+
+def test_without_torch_the_rest_runs_and_one_line_says_what_is_missing(tmp_path: Path) -> None:
+    code = (
+        "import importlib.util as u, sys; find = u.find_spec\n"
+        "u.find_spec = lambda name, *rest: None if name == 'torch' else find(name, *rest)\n"
+        "sys.modules['torch'] = None\n"
+        "from tag2text.cli import main; main()"
+    )
+    line = [sys.executable, "-c", code, "demo", "--images", "12", "--output", str(tmp_path / "d")]
+    done = subprocess.run(line, check=True, capture_output=True, text=True)
+    found = [text for text in done.stdout.splitlines() if "missing" in text]
+    assert found == ["    train  left out, for torch is missing: pip install 'tag2text[train]'"]
+    assert (tmp_path / "d/inspect.html").exists() and not (tmp_path / "d/model").exists()
