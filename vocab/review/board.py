@@ -78,7 +78,7 @@ def top_line(progress: Progress, columns: int, marks: Marks) -> list[Span]:
 
 
 def _hours(hours: float) -> str:
-    minutes = round(hours * 60)
+    minutes = max(1, round(hours * 60))
     return f"{minutes} min" if minutes < 90 else f"{hours:,.1f} h"
 
 

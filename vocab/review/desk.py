@@ -145,7 +145,8 @@ class Desk:
     def progress(self) -> Progress:
         """Return how far the annotator is."""
         session, coverage = self.session, self.evidence.coverage
-        share = coverage.share if coverage is not None else None
+        # Rulings alone cover nothing: where there is no model, disagreements are settled.
+        share = coverage.share if coverage is not None and self.model is not None else None
         return Progress(
             session.decided, self.total, session.kept, self.target, session.rate(), share
         )

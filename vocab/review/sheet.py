@@ -156,7 +156,8 @@ class HelpScreen(Keyed[None]):
         self.call_later(self._paint)
 
     def _paint(self) -> None:
-        lines: list[Line] = [[Span("Keys", "title"), Span("   any key goes back", "dim")]]
+        title = "   any key goes back; per cent: the chance, as predicted, that a tag is kept"
+        lines: list[Line] = [[Span("Keys", "title"), Span(title, "dim")]]
         lines.append(
             [Span("1-9".ljust(14), "key"), Span("merge into the suggestion of that number")]
         )
