@@ -303,9 +303,10 @@ class Desk:
     def _went_back(self, tags: Sequence[Tag], done: str, nothing: str) -> str:
         if not tags:
             raise InputError(nothing)
-        for tag in tags:
+        known = [tag for tag in tags if tag in self.session.rows]  # of other candidates before
+        for tag in known:
             self._settle(tag)
-        self._focus = tags[0] if len(tags) == 1 else None
+        self._focus = known[0] if len(known) == 1 else None
         self._cursor = 0
         return done
 

@@ -2,6 +2,7 @@ import pytest
 
 from tests.vocab.review.desks import Memory, make_desk, tag
 from vocab.errors import InputError
+from vocab.log import new_event
 from vocab.review.desk import Filter
 
 DOG, PUPPY = tag("object:dog"), tag("object:puppy")
@@ -189,3 +190,13 @@ def test_an_empty_note_is_not_written():
     with pytest.raises(InputError, match="empty"):
         make_desk(log).note("  ")
     assert log.events == []
+
+
+def test_a_decision_on_other_candidates_is_undone_without_a_card():
+    log = Memory()
+    log.append(new_event("ann", tag("object:unicorn"), "keep"))
+    desk = make_desk(log, log.events)
+    assert desk.progress().decided == 0
+    assert desk.undo() == "undone: kept object:unicorn"
+    assert desk.current == DOG
+    assert desk.redo() == "redone: kept object:unicorn"
