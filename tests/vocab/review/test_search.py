@@ -11,7 +11,7 @@ TAGS = [
         "object:hot dog",
         "object:cat",
     )
-]  # noqa: E501
+]
 
 
 def found(typed, limit=9):
