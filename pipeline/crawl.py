@@ -12,7 +12,7 @@ from pipeline.connections import FetchError
 from pipeline.fetch import Fetcher, FetchSettings
 from pipeline.politeness import Politeness, Step, Turns
 
-_AHEAD = 32  # images that wait to be resized
+_AHEAD = 16  # images that wait to be resized
 
 
 @dataclass(frozen=True, slots=True)
