@@ -35,7 +35,7 @@ from typing import Any, Final, Literal, NamedTuple, NoReturn
 
 from vocab.errors import InputError
 from vocab.graph import KINDS, Tag
-from vocab.keys import check_text, encodable, tag_of
+from vocab.keys import check_text, encodable, has_controls, tag_of
 
 _tag_of = lru_cache(1 << 16)(tag_of)  # a log names the same few thousand candidates again and again
 
@@ -46,6 +46,7 @@ _POINTING: Final = frozenset({"merge", "retype", "rename", "undo"})  # these nee
 VIAS: Final = ("card", "sheet", "import", "rule", "adjudicate")
 MAX_LINE: Final = 64 * 1024  # bytes; a line of a log is a few hundred
 MAX_INTEGER: Final = 2**53  # beyond it, other readers of JSON lose digits
+MAX_TIME: Final = 253_402_300_799_999  # ms; the last of the year 9999, which dates can hold
 _TEXTS: Final = ("id", "by", "key", "act", "to", "why", "note", "via", "cand")
 _OPTIONAL: Final = frozenset({"to", "why", "note", "cand"})
 _texts: Final = attrgetter(*_TEXTS)
@@ -75,6 +76,8 @@ class Event:
             raise ValueError(f"version {self.v} of the format is not known (known: {VERSION})")
         if not (self.id and self.by):
             raise ValueError("id and by must not be empty")
+        if has_controls(self.by) or has_controls(self.why or ""):
+            raise ValueError("by or why holds a control character")
         _check_choice("act", self.act, ACTS)
         _check_choice("via", self.via, VIAS)
         _check_target(self)
@@ -98,6 +101,8 @@ def _check_types(event: Event) -> None:
             continue
         if number is not None or name != "ms":
             raise ValueError(f"{name} is not a whole number of 0 or more")
+    if event.ts > MAX_TIME:
+        raise ValueError("ts is past the year 9999")
     if event.p is not None and not (type(event.p) in (int, float) and 0 <= event.p <= 1):
         raise ValueError("p is not a probability")
 
