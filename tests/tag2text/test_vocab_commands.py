@@ -227,6 +227,7 @@ def test_a_spreadsheet_there_and_back(root: Path, tmp_path: Path) -> None:
         ("object:man", "drop", "vague", "no", "import"),
         ("object:thing", "drop", None, None, "import"),
     ]
+    assert made[0].ts == made[1].ts  # one step to undo
     after = log.read_bytes()
     assert "nothing to change; 4 as before" in vocab(root, "import", *line, "--yes")
     assert log.read_bytes() == after

@@ -339,6 +339,6 @@ def describe(event: Event) -> str:
 
 
 def _summary(step: Sequence[Event]) -> str:
-    if len(step) == 1:
-        return describe(step[0])
-    return f"a sheet of {len(step)}" if step else ""
+    if len(step) < 2:
+        return "".join(map(describe, step))
+    return f"{'an import' if step[0].via == 'import' else 'a sheet'} of {len(step):,}"
