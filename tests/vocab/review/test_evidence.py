@@ -1,3 +1,4 @@
+import shutil
 import time
 
 import pytest
@@ -5,8 +6,9 @@ import pytest
 from tests.factories import write_mined
 from tests.vocab.review.desks import make_candidates, make_desk, tag
 from vocab.candidates import read_candidates, write_candidates
+from vocab.learner import KeepModel
 from vocab.review.evidence import NO_MINED, Evidence
-from vocab.wordnet import load_senses
+from vocab.wordnet import DEBIAN, Senses, load_senses
 
 DOG, PUPPY = tag("object:dog"), tag("object:puppy")
 
@@ -131,3 +133,18 @@ def test_suggestions_and_glosses_come_with_the_dictionary(table):
 def test_nothing_is_known_before_it_is_loaded(table):
     clues = evidence_of(table).clues(DOG)
     assert (clues.captions, clues.gloss, clues.merges) == ((), None, ())
+
+
+@pytest.mark.parametrize("name", ["index.noun", "data.noun"])
+def test_a_damaged_dictionary_is_said_on_the_card_and_stops_nobody(tmp_path, table, name):
+    if load_senses() is None:
+        pytest.skip("needs WordNet: apt install wordnet-base")
+    broken = tmp_path / "wordnet"
+    shutil.copytree(DEBIAN, broken)
+    (broken / name).write_bytes(b"dog n\n")
+    senses, candidates = Senses(broken), read_candidates(table)
+    evidence = gathered(Evidence(candidates, table=table, senses=senses))
+    assert evidence.clues(DOG).gloss == f"nothing: {broken / name}: damaged; install WordNet anew"
+    model = KeepModel(candidates, senses)
+    model.learn(DOG, False)
+    assert model.predict(PUPPY) < KeepModel(candidates, senses).predict(PUPPY)
