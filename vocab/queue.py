@@ -12,7 +12,7 @@ import random
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush, heapreplace, nlargest
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from typing import Final, Protocol
 
 from vocab.candidates import Candidate, Candidates
@@ -81,9 +81,11 @@ class Queue:
     def surest(self, kept: bool, n: int) -> list[Tag]:
         """Return up to ``n`` tags that the model is surest to see kept, or dropped; surest first.
 
-        Of those it has looked at so far: a few hundred at least.
+        Of those it has looked at so far, a few hundred at least, and those whose decision was
+        undone.
         """
-        return [self._rows[place].key for place in self._scores.surest(kept, n)]
+        back = [place for place in self._returned if not self._closed[place]]
+        return [self._rows[place].key for place in self._scores.surest(kept, n, back)]
 
     def done(self, tag: Tag, *, refine: int = SLICE) -> None:
         """Take out a tag that was decided on, and bring ``refine`` scores up to date."""
@@ -213,14 +215,17 @@ class _Scores:
             heappush(self._heap, (-self._score(place), place))
         return places[:n]
 
-    def surest(self, kept: bool, n: int) -> list[int]:
-        """Return ``n`` places predicted to be kept, or not, the surest first."""
+    def surest(self, kept: bool, n: int, back: Sequence[int]) -> list[int]:
+        """Return ``n`` places predicted to be kept, or not, the surest first; ``back`` too."""
         self._advance(max(0, LOOKED_AT - self._frontier))
 
         def sureness(place: int) -> float:
             return self._p[place] if kept else 1 - self._p[place]
 
-        likely = nlargest(2 * n, filter(self._open, self._scored()), key=sureness)
+        for place in back:
+            self._assess(place)
+        known = chain(filter(self._open, self._scored()), back)
+        likely = nlargest(2 * n, known, key=sureness)
         for place in likely:
             self._assess(place)
         return [p for p in sorted(likely, key=sureness, reverse=True) if sureness(p) >= 0.5][:n]

@@ -13,7 +13,8 @@ from vocab.review.lines import Line, Marks, Span, clean, fit, spread, width, wra
 
 SMALLEST = (60, 16)  # columns, rows
 HINTS = (
-    "keep drop merge retype rename note skip flag undo jump sheet filter order captions help quit"
+    "keep drop drop_reason merge retype rename note skip flag undo jump sheet filter order "
+    "captions help quit"
 ).split()
 
 
@@ -27,6 +28,7 @@ class Look:
     waiting: int = 0
     title: str = ""
     message: Line = field(default_factory=tuple)
+    hints: Sequence[str] = tuple(HINTS)
 
 
 def too_small(columns: int, rows: int) -> bool:
@@ -42,10 +44,10 @@ def page(
     if too_small(columns, rows):
         least = f"{SMALLEST[0]}x{SMALLEST[1]}"
         text = f"this window is {columns}x{rows}; the review needs {least}: make it larger"
-        return [fit([Span(text)], columns, marks.cut)]
+        return wrap([Span(text)], columns)[:rows]
     side = 25 if columns < 100 else 34 if columns < 160 else 44
     left = min(columns - side - 3, 110)
-    keys = key_lines(keymap.hints(HINTS), columns)
+    keys = key_lines(keymap.hints(look.hints), columns)
     message = wrap(look.message, columns)[:3] or [[]]
     height = rows - 2 - len(message) - len(keys)
     body = list(ending) if card is None else card_lines(card, left, height, marks)
@@ -123,7 +125,8 @@ def look_at(desk: Desk, message: Line, rows: int, title: str) -> Look:
     ahead, current = desk.queue.upcoming(rows), desk.current
     queue = [(tag, desk.predicted(tag)) for tag in ahead]
     place = ahead.index(current) if current in ahead else None
-    return Look(desk.progress(), queue, place, len(desk.queue), title, message)
+    hints = [name for name in HINTS if name != "sheet" or desk.model is not None]
+    return Look(desk.progress(), queue, place, len(desk.queue), title, message, hints)
 
 
 __all__ = ["HINTS", "Look", "look_at", "mark_of", "page", "too_small"]

@@ -47,10 +47,20 @@ class ReviewApp(App[None]):
         super().__init__(ansi_color=True)
         self.desk, self.keymap, self.marks = desk, keymap, marks
         self.votes, self.ending = votes or {}, tuple(ending)
+        self.failure: Exception | None = None
 
     def get_default_screen(self) -> Screen[None]:
         """Return the screen that the program begins with."""
         return ReviewScreen(self.desk, self.keymap, self.marks, self.votes, self.ending)
+
+    # Textual prints pages of traceback with all variables; the command line has a line for it.
+
+    def _handle_exception(self, error: Exception) -> None:
+        self.failure = self.failure or error
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        self._close_messages_no_wait()
 
 
 class ReviewScreen(Keyed[None]):
@@ -98,7 +108,7 @@ class ReviewScreen(Keyed[None]):
 
     def _title(self) -> str:
         desk = self._desk
-        return str(desk.filter) if desk.filter != Filter() else f"by {desk.order}"
+        return str(desk.filter) if desk.filter != Filter() else f"order: {desk.order}"
 
     def say(self, text: str, role: str = "") -> None:
         """Show a line for the annotator."""
@@ -147,6 +157,8 @@ class ReviewScreen(Keyed[None]):
         event.stop()
         self._keys_pressed += 1
         action = self._keymap.actions.get(key)
+        if too_small(*self.app.size) and action != "quit":
+            return  # nobody decides on a card that is not shown
         if key in "123456789":
             self.attempt(lambda: self._desk.merge_into(int(key)))
         elif action is None:
@@ -285,7 +297,8 @@ class ReviewScreen(Keyed[None]):
         if self._desk.model is None:
             self.attempt(lambda: _no("there is no sheet here: each disagreement is settled alone"))
             return
-        self.app.push_screen(SheetScreen(self._desk, self._marks), lambda _: self.paint())
+        sheet = SheetScreen(self._desk, self._keymap, self._marks)
+        self.app.push_screen(sheet, lambda _: self.paint())
 
     def do_help(self) -> None:
         """Show the keys."""
