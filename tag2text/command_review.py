@@ -58,7 +58,7 @@ def review(
     ascii_only: Ascii = False,
 ) -> None:
     """Decide which candidates become tags; each decision is on the disk before the next card."""
-    from vocab.review.desk import ORDERS
+    from vocab.queue import ORDERS
     from vocab.review.start import Setup, review_desk
 
     if order not in ORDERS:

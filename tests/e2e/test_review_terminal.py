@@ -84,7 +84,7 @@ def test_the_screen_of_80_by_24(start, project):
     assert lines[2].startswith("thing 0  object")
     assert lines[3].startswith("rank 1 · 999 images")
     assert "▸ thing 0" in lines[3]
-    assert lines[22].startswith("k keep  d drop  m merge")
+    assert lines[22].startswith("k keep  d drop  D drop, why  m merge")
     assert "? help" in lines[23]
     assert "give --mined DIR" in terminal.text
     terminal.send("kd")

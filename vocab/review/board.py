@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from vocab.graph import Tag
-from vocab.review.card import Card, card_lines, mark_of
+from vocab.review.card import Card, card_lines
 from vocab.review.desk import Desk, Progress
 from vocab.review.keymap import Keymap
 from vocab.review.lines import Line, Marks, Span, clean, fit, spread, width, wrap
@@ -127,6 +127,3 @@ def look_at(desk: Desk, message: Line, rows: int, title: str) -> Look:
     place = ahead.index(current) if current in ahead else None
     hints = [name for name in HINTS if name != "sheet" or desk.model is not None]
     return Look(desk.progress(), queue, place, len(desk.queue), title, message, hints)
-
-
-__all__ = ["HINTS", "Look", "look_at", "mark_of", "page", "too_small"]

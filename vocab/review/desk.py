@@ -18,7 +18,6 @@ from vocab.review.evidence import Clues, Evidence
 from vocab.review.parts import Line, Model
 from vocab.review.session import Choice, Session
 
-ORDERS: Final = ("effect", "uncertain", "frequency", "alphabetical")
 STANDINGS: Final = ("undecided", "skipped", "flagged", "kept", "dropped", "merged")
 REFINED: Final = 24  # scores brought up to date in one spare moment: 2 to 5 ms
 PAST: Final = {

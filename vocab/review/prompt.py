@@ -13,8 +13,9 @@ from vocab.decisions import Event
 from vocab.errors import InputError
 from vocab.graph import KINDS, Tag
 from vocab.keys import key_of, tag_of
+from vocab.queue import ORDERS
 from vocab.review.card import make_card
-from vocab.review.desk import ORDERS, STANDINGS, Desk, Filter
+from vocab.review.desk import STANDINGS, Desk, Filter
 from vocab.review.keymap import ACTIONS, Keymap
 from vocab.review.lines import clean
 from vocab.review.search import finder

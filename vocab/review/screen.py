@@ -15,10 +15,11 @@ from vocab.decisions import Event
 from vocab.errors import InputError
 from vocab.graph import KINDS, Tag
 from vocab.keys import key_of, tag_of
+from vocab.queue import ORDERS
 from vocab.review.board import look_at, page, too_small
 from vocab.review.card import make_card, mark_of
-from vocab.review.desk import ORDERS, Desk, Filter
-from vocab.review.keymap import ACTIONS, Keymap
+from vocab.review.desk import Desk, Filter
+from vocab.review.keymap import Keymap
 from vocab.review.lines import Line, Marks, Span, clean
 from vocab.review.paint import Board, Keyed
 
@@ -375,6 +376,3 @@ def _narrowed(now: Filter, choice: str) -> Filter:
     if choice in KINDS:
         return Filter(choice, now.source, now.standing)
     return Filter(now.kind, now.source, choice)
-
-
-__all__ = ["ACTIONS", "ReviewApp", "ReviewScreen"]
