@@ -3,7 +3,7 @@
 A log is UTF-8 text, one JSON object a line, one file an annotator. The fields of an event:
 
 ``v``     version of this format: 1
-``id``    names the event; the same id twice is the same event
+``id``    names the event among its annotator's; the same id twice is the same event
 ``ts``    when, in milliseconds since 1970 (UTC); events are ordered by ``(ts, id)``
 ``by``    the annotator
 ``key``   the candidate decided on, ``kind:tag``
@@ -207,16 +207,16 @@ def read_log(paths: Iterable[Path]) -> tuple[list[Event], list[Problem]]:
     """Return the events of the logs, in the order they stand, and the lines that are none.
 
     No line is fatal: a tail torn by a crash, or rubbish between good lines, becomes a problem.
-    An id that comes back with other content is one too. A file that cannot be read raises
-    :class:`InputError`.
+    An id that comes back with other content, by the same annotator, is one too. A file that cannot
+    be read raises :class:`InputError`.
     """
-    events: dict[str, Event] = {}
+    events: dict[tuple[str, str], Event] = {}
     problems = []
     for path in paths:
         for number, line in _lines(path):
             try:
                 event = parse_event(line)
-                first = events.setdefault(event.id, event)
+                first = events.setdefault((event.by, event.id), event)
                 if first is not event and first != event:
                     raise ValueError(f"id {event.id[:40]!r} was used before, for another event")
             except ValueError as error:
@@ -271,11 +271,12 @@ def effective(events: Iterable[Event]) -> list[Event]:
     An undo takes back an event of the same annotator; an undo of an earlier undo brings back
     what that one took.
     """
-    once: dict[str, Event] = {}
-    for event in sorted(events, key=attrgetter("ts", "id")):
-        first = once.setdefault(event.id, event)
+    once: dict[tuple[str, str], Event] = {}
+    for event in sorted(events, key=attrgetter("ts", "id", "by")):
+        own = event.by, event.id
+        first = once.setdefault(own, event)
         if first.ts == event.ts and first is not event:  # whose line sorts first, in any order
-            once[event.id] = min(first, event, key=format_event)
+            once[own] = min(first, event, key=format_event)
     undone: set[tuple[str, str | None]] = set()
     standing = []
     for event in reversed(once.values()):  # so that an undo is judged before what it names

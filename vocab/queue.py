@@ -60,7 +60,7 @@ class Queue:
         self._closed = bytearray(self._done)  # what is not shown, or shown as deferred
         self._filter: Callable[[Tag], bool] | None = None
         self._decided = False  # the filter is for what is decided already
-        self._returned: list[int] = []  # undone: shown again at once
+        self._returned: dict[int, None] = {}  # undone: shown again at once
         self._deferred: dict[int, None] = {}
         self._warm_up = _draw(candidates, seed)
         self._scores = _Scores(self._rows, model.predict, self._waits, set(self._warm_up))
@@ -100,7 +100,7 @@ class Queue:
         for place in self._known([tag]):
             self._close(place)
             self._done[place] = self._closed[place] = 0
-            self._returned.append(place)
+            self._returned[place] = None
 
     def defer(self, tag: Tag) -> None:
         """Move a tag that was skipped to the end."""
@@ -109,10 +109,14 @@ class Queue:
             self._deferred[place] = None
 
     def reorder(self, order: str) -> None:
-        """Change to another of :data:`ORDERS`; :class:`InputError` when it is none of them."""
+        """Change to another of :data:`ORDERS`; what was undone falls into line as well.
+
+        :class:`InputError` when it is none of them.
+        """
         if order not in ORDERS:
             raise InputError(f"unknown order {order!r} (known: {', '.join(ORDERS)})")
         self._order, self._learned = order, order in ("effect", "uncertain")
+        self._returned.clear()
         self._rebuild()
 
     def keep_only(self, predicate: Callable[[Tag], bool] | None, *, decided: bool = False) -> None:
@@ -140,8 +144,7 @@ class Queue:
     def _close(self, place: int) -> None:
         self._closed[place] = 1
         self._deferred.pop(place, None)
-        if place in self._returned:
-            self._returned.remove(place)
+        self._returned.pop(place, None)
 
     def _waits(self, place: int) -> bool:
         return not self._closed[place] and place not in self._returned

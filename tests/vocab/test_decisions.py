@@ -304,3 +304,11 @@ def test_the_longest_line_is_read_and_one_byte_more_is_not(tmp_path):
 def test_a_log_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(InputError, match=r"no.jsonl: cannot be read \(No such file"):
         read_log([tmp_path / "no.jsonl"])
+
+
+def test_nobody_can_displace_the_vote_of_somebody_else_by_its_id(tmp_path):
+    (tmp_path / "aaa.jsonl").write_text(format_event(event("7", "drop", by="aaa")))
+    (tmp_path / "bob.jsonl").write_text(format_event(event("7", "keep", by="bob")))
+    found, problems = read_log([tmp_path / "aaa.jsonl", tmp_path / "bob.jsonl"])
+    assert problems == []
+    assert (act_of(found, "aaa"), act_of(found, "bob")) == ("drop", "keep")

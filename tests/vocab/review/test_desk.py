@@ -1,6 +1,7 @@
 import pytest
 
-from tests.vocab.review.desks import Memory, make_desk, tag
+from tests.vocab.review.desks import Memory, make_candidates, make_desk, tag
+from vocab.decisions import Event
 from vocab.errors import InputError
 from vocab.log import new_event
 from vocab.review.desk import Filter
@@ -137,6 +138,23 @@ def test_a_sheet_is_one_step_and_shares_the_time():
     assert desk.current in (DOG, PUPPY)
     with pytest.raises(InputError, match="nothing on this sheet"):
         desk.accept([])
+
+
+def test_an_import_is_one_step_to_undo_and_its_tags_fall_into_line():
+    events = [
+        Event(id=str(n), ts=7, by="ann", key=f"object:x{n}", act="keep", via="import")
+        for n in range(20)
+    ]
+    log = Memory()
+    candidates = make_candidates([f"object:x{n}" for n in range(30)])
+    desk = make_desk(log, events, candidates=candidates)
+    assert desk.session.decided == 20
+    assert desk.undo() == "undone: an import of 20"
+    assert [event.act for event in log.events] == ["undo"] * 20
+    assert desk.session.decided == 0
+    desk.set_order("frequency")
+    assert [tag.tag for tag in desk.queue.upcoming(3)] == ["x0", "x1", "x2"]
+    assert desk.redo() == "redone: an import of 20"
 
 
 def test_dropping_what_others_were_merged_into_says_so():
