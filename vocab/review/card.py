@@ -223,7 +223,7 @@ def _slice(spans: Line, start: int, stop: int) -> list[Span]:
 
 
 def _tail(card: Card, width: int, marks: Marks) -> list[list[Span]]:
-    lines: list[list[Span]] = []
+    lines = _votes(card, width, marks)  # first: where room is scarce the end is cut
     if card.clues.gloss:
         text = [Span("means ", "dim"), Span(clean(card.clues.gloss))]
         lines += wrap(text, width, indent="  ")[:2]
@@ -239,7 +239,7 @@ def _tail(card: Card, width: int, marks: Marks) -> list[list[Span]]:
         into = [Span(f"{number} ", "key"), Span("merge into ", "dim")]
         left = [*into, mark_of(others.get(tag), marks), Span(f" {clean(name)}")]
         lines.append(spread(left, [Span(clean(merge.why), "dim")], width, marks.cut))
-    return [*lines, *_votes(card, width, marks)]
+    return lines
 
 
 def _votes(card: Card, width: int, marks: Marks) -> list[list[Span]]:

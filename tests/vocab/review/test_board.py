@@ -172,6 +172,16 @@ def test_all_votes_are_shown_to_who_settles_them():
     assert "ben: merged into object:puppy" in said
 
 
+def test_votes_are_the_last_to_go_where_room_is_scarce():
+    desk = told_desk()
+    names = ("ann", "bob", "cyd", "dan")
+    votes = [Event(id=by, ts=1, by=by, key="object:dog", act="drop") for by in names]
+    many = [Suggestion(tag("object:puppy"), "same sense")] * 9
+    desk.evidence.clues = lambda tag, *, limit=5, page=0: Clues(CAPTIONS, "a pet " * 30, many)
+    shown = "\n".join(text(card_lines(make_card(desk, DOG, votes), 52, 12, UNICODE)))
+    assert all(name in shown for name in names)
+
+
 def test_the_spoken_card_says_all_in_words():
     desk = told_desk()
     desk.flag()
