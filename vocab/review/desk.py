@@ -305,6 +305,8 @@ class Desk:
         known = [tag for tag in tags if tag in self.session.rows]  # of other candidates before
         for tag in known:
             self._settle(tag)
+        if len(known) > 1:  # a single one comes first; a sheet falls into line
+            self.queue.reorder(self.order)
         self._focus = known[0] if len(known) == 1 else None
         self._cursor = 0
         return done

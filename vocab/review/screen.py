@@ -327,6 +327,8 @@ class ReviewScreen(Keyed[None]):
 
         def options(text: str, limit: int) -> list[tuple[str, Line]]:
             found = [tag for tag in find(text, limit + 1) if tag != but][:limit]
+            if but is not None:  # most merges stay within their kind
+                found.sort(key=lambda tag: tag.kind != but.kind)
             return [
                 (
                     key_of(tag),

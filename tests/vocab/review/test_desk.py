@@ -152,7 +152,6 @@ def test_an_import_is_one_step_to_undo_and_its_tags_fall_into_line():
     assert desk.undo() == "undone: an import of 20"
     assert [event.act for event in log.events] == ["undo"] * 20
     assert desk.session.decided == 0
-    desk.set_order("frequency")
     assert [tag.tag for tag in desk.queue.upcoming(3)] == ["x0", "x1", "x2"]
     assert desk.redo() == "redone: an import of 20"
 
