@@ -162,7 +162,7 @@ def together(project: Path) -> tuple[int, str]:
         first_card(terminal)
     third = start(project, "anna")
     third.wait_for("is open in")
-    refusal = " ".join(" ".join(third.lines).split())
+    refusal = "".join(third.screen.display).strip()
     for _ in range(50):
         for terminal in (first, second):
             press(terminal, "k")

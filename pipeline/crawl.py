@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Generator, Sequence
@@ -11,7 +12,7 @@ from pipeline.connections import FetchError
 from pipeline.fetch import Fetcher, FetchSettings
 from pipeline.politeness import Politeness, Step, Turns
 
-_AHEAD = 32  # images that wait to be resized
+_AHEAD = 16  # images that wait to be resized
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def _drain(outcomes: queue.Queue[Outcome | Exception], workers: list[threading.T
     """Wait for the threads, some of which may wait for room in the queue."""
     for worker in workers:
         while worker.is_alive():
-            try:
-                outcomes.get(timeout=0.05)
-            except queue.Empty:
-                continue
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    outcomes.get_nowait()
+            worker.join(0.01)

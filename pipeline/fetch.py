@@ -7,6 +7,7 @@ import email.utils
 import http.client
 import ssl
 import string
+import threading
 import time
 import urllib.parse
 import zlib
@@ -31,6 +32,9 @@ _LEAVE_SECONDS = 1.0
 _TIMEOUTS_IN_ALL = 6
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31
+# A hundred threads with a picture of the largest size each would not fit a worker's memory.
+_LARGE_BODY = 4 << 20
+_LARGE_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,7 @@ class Fetcher:
         self._pools = GuardedPools(
             guard=settings.guard, hosts=hosts, per_host=per_host, seconds=settings.timeout
         )
+        self._large = threading.BoundedSemaphore(_LARGE_AT_ONCE)
 
     def __enter__(self) -> Fetcher:
         return self
@@ -159,14 +164,42 @@ class Fetcher:
             raise FetchError("opted_out", ", ".join(headers.getlist("X-Robots-Tag")))
         if (response.length_remaining or 0) > limit:
             raise FetchError("too_many_bytes", f"{response.length_remaining} bytes")
-        with self._pools.watchdog.limit(getattr(response.connection, "answering", None), end):
-            return _unpacked(_read(response, limit, end), limit)
+        sock = getattr(response.connection, "answering", None)
+        with _Room(self._large, end) as room, self._pools.watchdog.limit(sock, end):
+            content = _read(response, limit, end, room)
+            if content.startswith(_GZIP_MAGIC):
+                room.need(limit)
+                content = _unpacked(content, limit)
+            return content
 
 
-def _read(response: urllib3.HTTPResponse, limit: int, end: float) -> bytes:
+class _Room:
+    """Room for a body: at once for a small one, in turns for a large one."""
+
+    def __init__(self, large: threading.BoundedSemaphore, end: float) -> None:
+        self._large, self._end, self._taken = large, end, False
+
+    def need(self, size: int) -> None:
+        """Wait for the room that a body of so many bytes needs."""
+        if size <= _LARGE_BODY or self._taken:
+            return
+        self._taken = self._large.acquire(timeout=max(0.0, self._end - time.monotonic()))
+        if not self._taken:
+            raise FetchError("timeout", "while other large pictures were read")
+
+    def __enter__(self) -> _Room:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._taken:
+            self._large.release()
+
+
+def _read(response: urllib3.HTTPResponse, limit: int, end: float, room: _Room) -> bytes:
     """Return the body as it was sent."""
     length = response.length_remaining
     if length is not None:  # in one go, whose end the watchdog sees to
+        room.need(length)
         content = response.read(length, decode_content=False)
         if len(content) < length:
             raise FetchError("connection_lost")
@@ -177,6 +210,7 @@ def _read(response: urllib3.HTTPResponse, limit: int, end: float) -> bytes:
         size += len(block)
         if size > limit:
             raise FetchError("too_many_bytes", f"more than {limit} bytes")
+        room.need(size)
         if time.monotonic() > end:
             response.close()  # not worth waiting for the rest
             raise FetchError("timeout", "while it was read")
@@ -185,8 +219,6 @@ def _read(response: urllib3.HTTPResponse, limit: int, end: float) -> bytes:
 
 def _unpacked(content: bytes, limit: int) -> bytes:
     """Return the content of a gzip file; some send it though nobody asked."""
-    if not content.startswith(_GZIP_MAGIC):
-        return content
     try:
         plain = zlib.decompressobj(_GZIP_WINDOW).decompress(content, limit + 1)
     except zlib.error:

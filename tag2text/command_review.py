@@ -58,7 +58,7 @@ def review(
     ascii_only: Ascii = False,
 ) -> None:
     """Decide which candidates become tags; each decision is on the disk before the next card."""
-    from vocab.review.desk import ORDERS
+    from vocab.queue import ORDERS
     from vocab.review.start import Setup, review_desk
 
     if order not in ORDERS:
@@ -120,8 +120,11 @@ def _run(
         raise InputError(f"the screen {MISSING}") from error
     app = ReviewApp(desk, keymap, marks, votes=votes, ending=ENDING)
     app.run(mouse=False)
-    if app.return_code:
-        raise typer.Exit(app.return_code)
+    if app.failure is not None:
+        raise app.failure  # what was decided is in the log
+    progress = desk.progress()
+    done = f"{progress.decided:,} of {progress.total:,} decided"
+    typer.echo(f"{done}; all is in the log of {desk.session.by}")
 
 
 def _on_terminal() -> bool:

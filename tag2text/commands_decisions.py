@@ -60,7 +60,7 @@ def _work_row(one: Work) -> list[object]:
 def _standing_lines(found: Standing, target: int) -> list[str]:
     decided = found.candidates - len(found.undecided)
     parts = [f"{decided:,} of {found.candidates:,} candidates are decided"]
-    parts.append(f"{found.kept:,} classes of {target:,} wanted")
+    parts.append(f"{found.kept:,} of {target:,} classes wanted")
     parts.append(f"{found.merged:,} merged, {found.dropped:,} dropped")
     lines = [": ".join((parts[0], ", ".join(parts[1:])))]
     if found.ruled:

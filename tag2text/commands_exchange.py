@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -129,7 +130,7 @@ def import_(
         for line in summary(reading):
             typer.echo(line)
         if reading.changes and _confirmed(yes):
-            writer.append(*(_event(annotator, c, candidates.sha256) for c in reading.changes))
+            writer.append(*_events(annotator, reading.changes, candidates.sha256))
             typer.echo(f"{writer.path}: {len(reading.changes):,} decisions written")
 
 
@@ -158,17 +159,13 @@ def _confirmed(yes: bool) -> bool:
     return True
 
 
-def _event(annotator: str, change: Change, cand: str) -> Event:
+def _events(annotator: str, changes: Iterable[Change], cand: str) -> list[Event]:
+    """Return the changes as events of one moment, so that one undo takes them all back."""
     from vocab.log import new_event
 
-    new = change.new
-    return new_event(
-        annotator,
-        change.tag,
-        new.act,
-        to=new.to,
-        why=new.why,
-        note=new.note,
-        via="import",
-        cand=cand,
-    )
+    events = [
+        new_event(annotator, tag, new.act, to=new.to, why=new.why, note=new.note, via="import",
+                  cand=cand)
+        for tag, _, new in changes
+    ]  # fmt: skip
+    return [replace(event, ts=events[-1].ts) for event in events]

@@ -201,7 +201,9 @@ class _Counts(Mapping[str, int]):
         return dict(zip(self._sources, map(int, self._cells.split("\t")[1:]), strict=True))
 
     def __getitem__(self, source: str) -> int:
-        return self._numbers()[source]
+        if source not in self._sources:
+            raise KeyError(source)
+        return int(self._cells.split("\t")[1 + self._sources.index(source)])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._sources)

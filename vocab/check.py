@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from vocab.build import find_problems
 from vocab.candidates import read_candidates
@@ -24,6 +26,7 @@ def check(project: Project) -> list[str]:
         found.append(str(error))
     events, bad = read_log(project.logs)
     found += bad_lines(bad)
+    found += _strangers(project.logs)
     try:
         candidates = read_candidates(project.candidates)
     except InputError as error:
@@ -34,6 +37,18 @@ def check(project: Project) -> list[str]:
         undecided=project.undecided,
         unresolved=project.unresolved,
     )
+
+
+def _strangers(logs: Iterable[Path]) -> Iterator[str]:
+    """Yield a line for each log that holds events by somebody else: a copy, or a forgery."""
+    for path in logs:
+        events, _ = read_log([path])
+        others = Counter(event.by for event in events if event.by != path.stem)
+        for name, number in sorted(others.items()):
+            yield (
+                f"{path}: {number:,} events are by {name}; move them to {name}.jsonl, where "
+                "alone their annotator can undo them"
+            )
 
 
 def bad_lines(problems: Iterable[Problem]) -> list[str]:

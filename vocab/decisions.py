@@ -3,7 +3,7 @@
 A log is UTF-8 text, one JSON object a line, one file an annotator. The fields of an event:
 
 ``v``     version of this format: 1
-``id``    names the event; the same id twice is the same event
+``id``    names the event among its annotator's; the same id twice is the same event
 ``ts``    when, in milliseconds since 1970 (UTC); events are ordered by ``(ts, id)``
 ``by``    the annotator
 ``key``   the candidate decided on, ``kind:tag``
@@ -35,7 +35,7 @@ from typing import Any, Final, Literal, NamedTuple, NoReturn
 
 from vocab.errors import InputError
 from vocab.graph import KINDS, Tag
-from vocab.keys import check_text, encodable, tag_of
+from vocab.keys import check_text, encodable, has_controls, tag_of
 
 _tag_of = lru_cache(1 << 16)(tag_of)  # a log names the same few thousand candidates again and again
 
@@ -46,6 +46,7 @@ _POINTING: Final = frozenset({"merge", "retype", "rename", "undo"})  # these nee
 VIAS: Final = ("card", "sheet", "import", "rule", "adjudicate")
 MAX_LINE: Final = 64 * 1024  # bytes; a line of a log is a few hundred
 MAX_INTEGER: Final = 2**53  # beyond it, other readers of JSON lose digits
+MAX_TIME: Final = 253_402_300_799_999  # ms; the last of the year 9999, which dates can hold
 _TEXTS: Final = ("id", "by", "key", "act", "to", "why", "note", "via", "cand")
 _OPTIONAL: Final = frozenset({"to", "why", "note", "cand"})
 _texts: Final = attrgetter(*_TEXTS)
@@ -75,6 +76,8 @@ class Event:
             raise ValueError(f"version {self.v} of the format is not known (known: {VERSION})")
         if not (self.id and self.by):
             raise ValueError("id and by must not be empty")
+        if has_controls(self.by) or has_controls(self.why or ""):
+            raise ValueError("by or why holds a control character")
         _check_choice("act", self.act, ACTS)
         _check_choice("via", self.via, VIAS)
         _check_target(self)
@@ -98,6 +101,8 @@ def _check_types(event: Event) -> None:
             continue
         if number is not None or name != "ms":
             raise ValueError(f"{name} is not a whole number of 0 or more")
+    if event.ts > MAX_TIME:
+        raise ValueError("ts is past the year 9999")
     if event.p is not None and not (type(event.p) in (int, float) and 0 <= event.p <= 1):
         raise ValueError("p is not a probability")
 
@@ -202,16 +207,16 @@ def read_log(paths: Iterable[Path]) -> tuple[list[Event], list[Problem]]:
     """Return the events of the logs, in the order they stand, and the lines that are none.
 
     No line is fatal: a tail torn by a crash, or rubbish between good lines, becomes a problem.
-    An id that comes back with other content is one too. A file that cannot be read raises
-    :class:`InputError`.
+    An id that comes back with other content, by the same annotator, is one too. A file that cannot
+    be read raises :class:`InputError`.
     """
-    events: dict[str, Event] = {}
+    events: dict[tuple[str, str], Event] = {}
     problems = []
     for path in paths:
         for number, line in _lines(path):
             try:
                 event = parse_event(line)
-                first = events.setdefault(event.id, event)
+                first = events.setdefault((event.by, event.id), event)
                 if first is not event and first != event:
                     raise ValueError(f"id {event.id[:40]!r} was used before, for another event")
             except ValueError as error:
@@ -266,11 +271,12 @@ def effective(events: Iterable[Event]) -> list[Event]:
     An undo takes back an event of the same annotator; an undo of an earlier undo brings back
     what that one took.
     """
-    once: dict[str, Event] = {}
-    for event in sorted(events, key=attrgetter("ts", "id")):
-        first = once.setdefault(event.id, event)
+    once: dict[tuple[str, str], Event] = {}
+    for event in sorted(events, key=attrgetter("ts", "id", "by")):
+        own = event.by, event.id
+        first = once.setdefault(own, event)
         if first.ts == event.ts and first is not event:  # whose line sorts first, in any order
-            once[event.id] = min(first, event, key=format_event)
+            once[own] = min(first, event, key=format_event)
     undone: set[tuple[str, str | None]] = set()
     standing = []
     for event in reversed(once.values()):  # so that an undo is judged before what it names

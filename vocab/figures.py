@@ -14,6 +14,7 @@ from vocab.decisions import DECIDING, Decision, Event, Unresolved
 from vocab.examples import CoverageRow
 from vocab.graph import KINDS, Tag
 from vocab.keys import tag_of
+from vocab.status import PAUSE
 
 SIDES: Final = ("kept", "changed", "merged", "dropped", "unresolved", "undecided")
 _SIDE_OF: Final = {
@@ -198,8 +199,8 @@ class Annotator:
 
     @property
     def seconds(self) -> list[float]:
-        """The times to decide that were recorded."""
-        return [event.ms / 1000 for event in self.events if event.ms is not None]
+        """The times to decide that were recorded; a long look counts no more than a pause."""
+        return [min(event.ms, PAUSE) / 1000 for event in self.events if event.ms is not None]
 
     @property
     def median_seconds(self) -> float | None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from vocab.graph import KINDS, Tag
+
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def key_of(tag: Tag) -> str:
@@ -37,6 +42,13 @@ def check_text(text: str) -> None:
         raise ValueError(f"the tag {text!r} holds a tab or a line break")
     if not encodable(text):
         raise ValueError(f"the tag {text!r} is not valid Unicode")
+    if has_controls(text):
+        raise ValueError(f"the tag {text!r} holds a control character")
+
+
+def has_controls(text: str) -> bool:
+    """Say whether ``text`` holds what could move a terminal's cursor or turn a line around."""
+    return not text.isprintable() and _CONTROLS.search(text) is not None
 
 
 def encodable(text: str) -> bool:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Final
 
 from vocab.candidates import Candidate, Candidates
+from vocab.errors import InputError
 from vocab.graph import KINDS, Tag
 from vocab.wordnet import PARTS, Senses
 
@@ -120,9 +121,16 @@ class KeepModel:
     def _describe(self, tag: Tag) -> Features:
         place = self.positions.get(tag)
         row = Candidate(0, *tag, 0, 0) if place is None else self._candidates.rows[place]
-        names = [*_form(tag), *self._meaning(tag)]
+        names = [*_form(tag), *self._known(tag)]
         values = [*_counts(row), *self._relatives(row)]
         return (("bias", 1.0), *((name, 1.0) for name in names), *values)
+
+    def _known(self, tag: Tag) -> list[str]:
+        """Return what WordNet says; nothing where its files are damaged, as nobody needs it."""
+        try:
+            return list(self._meaning(tag))
+        except InputError:
+            return []
 
     def _meaning(self, tag: Tag) -> Iterator[str]:
         """Yield what WordNet says: known as this kind or another, the topic of its first sense."""

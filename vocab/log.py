@@ -26,7 +26,8 @@ from vocab.graph import Tag
 from vocab.keys import key_of
 
 _ANNOTATOR: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
-_TIME: Final = re.compile(rb'"ts":(\d{1,15})[,}]')  # inside a text the quotes would be escaped
+# Inside a text the quotes would be escaped.
+_TIME: Final = re.compile(rb'"ts"\s*:\s*(\d{1,15})\s*[,}]')
 _FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 

@@ -12,7 +12,7 @@ import random
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush, heapreplace, nlargest
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from typing import Final, Protocol
 
 from vocab.candidates import Candidate, Candidates
@@ -60,7 +60,7 @@ class Queue:
         self._closed = bytearray(self._done)  # what is not shown, or shown as deferred
         self._filter: Callable[[Tag], bool] | None = None
         self._decided = False  # the filter is for what is decided already
-        self._returned: list[int] = []  # undone: shown again at once
+        self._returned: dict[int, None] = {}  # undone: shown again at once
         self._deferred: dict[int, None] = {}
         self._warm_up = _draw(candidates, seed)
         self._scores = _Scores(self._rows, model.predict, self._waits, set(self._warm_up))
@@ -81,9 +81,11 @@ class Queue:
     def surest(self, kept: bool, n: int) -> list[Tag]:
         """Return up to ``n`` tags that the model is surest to see kept, or dropped; surest first.
 
-        Of those it has looked at so far: a few hundred at least.
+        Of those it has looked at so far, a few hundred at least, and those whose decision was
+        undone.
         """
-        return [self._rows[place].key for place in self._scores.surest(kept, n)]
+        back = [place for place in self._returned if not self._closed[place]]
+        return [self._rows[place].key for place in self._scores.surest(kept, n, back)]
 
     def done(self, tag: Tag, *, refine: int = SLICE) -> None:
         """Take out a tag that was decided on, and bring ``refine`` scores up to date."""
@@ -98,7 +100,7 @@ class Queue:
         for place in self._known([tag]):
             self._close(place)
             self._done[place] = self._closed[place] = 0
-            self._returned.append(place)
+            self._returned[place] = None
 
     def defer(self, tag: Tag) -> None:
         """Move a tag that was skipped to the end."""
@@ -107,10 +109,14 @@ class Queue:
             self._deferred[place] = None
 
     def reorder(self, order: str) -> None:
-        """Change to another of :data:`ORDERS`; :class:`InputError` when it is none of them."""
+        """Change to another of :data:`ORDERS`; what was undone falls into line as well.
+
+        :class:`InputError` when it is none of them.
+        """
         if order not in ORDERS:
             raise InputError(f"unknown order {order!r} (known: {', '.join(ORDERS)})")
         self._order, self._learned = order, order in ("effect", "uncertain")
+        self._returned.clear()
         self._rebuild()
 
     def keep_only(self, predicate: Callable[[Tag], bool] | None, *, decided: bool = False) -> None:
@@ -138,8 +144,7 @@ class Queue:
     def _close(self, place: int) -> None:
         self._closed[place] = 1
         self._deferred.pop(place, None)
-        if place in self._returned:
-            self._returned.remove(place)
+        self._returned.pop(place, None)
 
     def _waits(self, place: int) -> bool:
         return not self._closed[place] and place not in self._returned
@@ -213,14 +218,17 @@ class _Scores:
             heappush(self._heap, (-self._score(place), place))
         return places[:n]
 
-    def surest(self, kept: bool, n: int) -> list[int]:
-        """Return ``n`` places predicted to be kept, or not, the surest first."""
+    def surest(self, kept: bool, n: int, back: Sequence[int]) -> list[int]:
+        """Return ``n`` places predicted to be kept, or not, the surest first; ``back`` too."""
         self._advance(max(0, LOOKED_AT - self._frontier))
 
         def sureness(place: int) -> float:
             return self._p[place] if kept else 1 - self._p[place]
 
-        likely = nlargest(2 * n, filter(self._open, self._scored()), key=sureness)
+        for place in back:
+            self._assess(place)
+        known = chain(filter(self._open, self._scored()), back)
+        likely = nlargest(2 * n, known, key=sureness)
         for place in likely:
             self._assess(place)
         return [p for p in sorted(likely, key=sureness, reverse=True) if sureness(p) >= 0.5][:n]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
@@ -16,7 +17,10 @@ from vocab.files import write_whole
 SUFFIXES: Final = (".tsv", ".xlsx")
 MAX_BYTES: Final = 1 << 28  # of a file, unpacked: a sheet of 50,000 candidates has some 40 MB
 MAX_CELLS: Final = 10_000_000
+MAX_ROWS: Final = 1 << 20  # of a spreadsheet
+SHEET: Final = "review"
 _RISKY: Final = ("=", "+", "-", "@", "'")  # a spreadsheet takes what begins so for a formula
+_UNFIT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")  # what XML, and so XLSX, cannot hold
 _MISSING: Final = "XLSX needs openpyxl: pip install 'tag2text[review]', or use TSV"
 
 
@@ -71,15 +75,16 @@ def _xlsx(
     from openpyxl.utils import get_column_letter
 
     book = openpyxl.Workbook(write_only=True)
-    sheet = book.create_sheet("review")
+    sheet = book.create_sheet(SHEET)
     sheet.freeze_panes = "B2"
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(header))}1"
     for index, width in enumerate(widths, 1):
         sheet.column_dimensions[get_column_letter(index)].width = width
 
     def cell(value: str | int, *, bold: bool = False) -> Any:
-        made = WriteOnlyCell(sheet, value=value)
-        if isinstance(value, str):
+        text = isinstance(value, str)
+        made = WriteOnlyCell(sheet, value=_UNFIT.sub("", str(value)) if text else value)
+        if text:
             made.data_type = "s"  # whatever it begins with
             made.number_format = "@"  # what people type into it stays as they typed it
         if bold:
@@ -152,7 +157,7 @@ def _xlsx_rows(path: Path, data: bytes) -> Iterator[Row]:
         if size > MAX_BYTES:
             raise InputError(f"{path}: unpacks to more than {MAX_BYTES >> 20} MiB; split it")
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True)
-        yield from _first_sheet(book)
+        yield from _sheet(path, book)
     except InputError:
         raise
     except Exception as error:  # a damaged file fails in any part of zip, XML or openpyxl
@@ -160,10 +165,13 @@ def _xlsx_rows(path: Path, data: bytes) -> Iterator[Row]:
         raise InputError(f"{path}: not readable as XLSX ({reason}); save it again") from error
 
 
-def _first_sheet(book: Any) -> Iterator[Row]:
-    sheet = book.worksheets[0]
+def _sheet(path: Path, book: Any) -> Iterator[Row]:
+    """Yield the rows of the sheet that an export made, whatever stands before it, or the first."""
+    sheet = book[SHEET] if SHEET in book.sheetnames else book.worksheets[0]
     sheet.reset_dimensions()  # what the file says of its own size need not be true
     for number, cells in enumerate(sheet.iter_rows(), 1):
+        if number > MAX_ROWS:
+            raise InputError(f"{path}: has rows past {MAX_ROWS:,}; save it again")
         formulas = {i for i, cell in enumerate(cells) if cell.data_type == "f"}
         yield Row(number, tuple(_text(cell.value) for cell in cells), frozenset(formulas))
 

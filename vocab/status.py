@@ -13,6 +13,7 @@ from vocab.graph import Tag
 
 PAUSE: Final = 5 * 60 * 1000  # ms without an event after which nobody is taken to be at work
 BY_HAND: Final = frozenset({"card", "sheet", "adjudicate"})
+FASTEST: Final = 50  # ms; who decides on a card in less is a script at the prompt, or a stuck key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,9 +21,9 @@ class Work:
     """One annotator's standing votes on candidates by act, and the time that they took.
 
     ``rulings`` are decisions made for all while adjudicating. ``seconds`` is the time to decide
-    that the events tell; ``per_hour`` counts decisions by hand in the hours with work, that is
-    without pauses of more than five minutes (``None`` before there are two). ``last`` is the time
-    of the last event, in milliseconds since 1970.
+    that the events tell, a long look no more than a pause; ``per_hour`` counts decisions by hand
+    in the hours with work, that is without pauses of more than five minutes (``None`` before there
+    are two). ``last`` is the time of the last event, in milliseconds since 1970.
     """
 
     by: str
@@ -73,7 +74,7 @@ def work(events: Collection[Event], candidates: Collection[Tag]) -> list[Work]:
             by=by,
             acts=acts[by],
             rulings=rulings[by],
-            seconds=sum(event.ms or 0 for event in made) / 1000,
+            seconds=sum(min(event.ms or 0, PAUSE) for event in made) / 1000,
             per_hour=rate(made),
             last=last[by],
         )
@@ -91,9 +92,16 @@ def _acts(state: State, known: frozenset[Tag]) -> dict[str, Counter[str]]:
 
 def rate(events: Iterable[Event]) -> float | None:
     """Return decisions by hand an hour of work, from one annotator's events in order of time."""
-    times = [event.ts for event in events if event.act in DECIDING and event.via in BY_HAND]
+    times = [event.ts for event in events if by_hand(event)]
     steps = [b - a for a, b in itertools.pairwise(times) if b - a <= PAUSE]
     return len(steps) / sum(steps) * 3_600_000 if sum(steps) else None
+
+
+def by_hand(event: Event) -> bool:
+    """Say whether a person decided this, one card or one sheet at a time."""
+    if event.act not in DECIDING or event.via not in BY_HAND:
+        return False
+    return event.via == "sheet" or event.ms is None or event.ms >= FASTEST
 
 
 def standing(state: State, candidates: Collection[Tag]) -> Standing:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from vocab.candidates import Candidates
-from vocab.graph import KINDS, Tag
+from vocab.graph import Tag
 from vocab.lemma import noun_lemma, verb_lemma
 from vocab.wordnet import Senses
 
@@ -86,12 +86,6 @@ class Suggester:
                 found[other] = backed, why
         ranked = sorted(found, key=lambda other: (-found[other][0], -self._images[other], other))
         return [Suggestion(other, found[other][1]) for other in ranked[:limit]]
-
-    def other_kinds(self, tag: Tag) -> list[Tag]:
-        """Return the candidates of the same string in other kinds."""
-        self.prepare(len(self._rows))
-        twins = (Tag(kind, tag.tag) for kind in KINDS if kind != tag.kind)
-        return [twin for twin in twins if twin in self._images]
 
     def _reasons(self, tag: Tag, likeness: Mapping[Tag, float]) -> Iterator[tuple[Tag, float, str]]:
         for other in self._folded.get((_group(tag.kind), _fold(tag)), ()):

@@ -195,7 +195,8 @@ class _Reader:
 
     def _no_candidate(self, row: Row, key: str) -> str:
         """Say so, and which row it probably was by its other columns."""
-        keys = (f"{kind}:{tag}" for kind in row.cells if kind in KINDS for tag in row.cells)
+        cells = [cell for n, cell in enumerate(row.cells) if n not in self._columns.values()]
+        keys = (f"{kind}:{tag}" for kind in cells if kind in KINDS for tag in cells)
         likely = next(filter(None, map(self._find, keys)), None)
         hint = f"; it was probably {key_of(likely)}" if likely else ""
         return f"key {key[:60]!r} is no candidate{hint}; copy the key column from an export"
@@ -291,4 +292,6 @@ def summary(reading: Reading, *, shown: int = 20) -> list[str]:
 
 def _step(change: Change) -> str:
     step = f"{key_of(change.tag)}: {change.old} -> {change.new}"
-    return step if str(change.old) != str(change.new) else f"{step}, note {change.new.note!r}"
+    if str(change.old) != str(change.new):
+        return step
+    return f"{step}, note {change.new.note!r}" if change.new.note else f"{step}, without its note"

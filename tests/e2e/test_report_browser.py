@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tag2text.cli import app
-from tests.vocab.test_report import EVENTS, HOSTILE, SHOWN, make_project
+from tests.vocab.test_report import EVENTS, HOSTILE, make_project
 
 selenium = pytest.importorskip("selenium", reason="needs selenium: pip install selenium")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -130,7 +130,7 @@ def test_no_width_makes_the_page_scroll_sideways(browser: Any, report: Path, wid
 def test_hostile_text_is_shown_as_text(browser: Any, report: Path) -> None:
     opened(browser, report, width=1280)
     assert browser.execute_script("return document.scripts.length") == 0
-    assert SHOWN in browser.execute_script("return document.body.textContent")
+    assert HOSTILE in browser.execute_script("return document.body.textContent")
 
 
 def test_the_contents_lead_to_their_parts(browser: Any, report: Path) -> None:

@@ -82,9 +82,9 @@ def test_the_screen_of_80_by_24(start, project):
     lines = terminal.lines
     assert lines[0].startswith("0/62 decided · kept 0 of 40")
     assert lines[2].startswith("thing 0  object")
-    assert lines[3].startswith("rank 1 of 62 · 999 images")
+    assert lines[3].startswith("rank 1 · 999 images")
     assert "▸ thing 0" in lines[3]
-    assert lines[22].startswith("k keep  d drop  m merge")
+    assert lines[22].startswith("k keep  d drop  D drop, why  m merge")
     assert "? help" in lines[23]
     assert "give --mined DIR" in terminal.text
     terminal.send("kd")
@@ -120,10 +120,14 @@ def test_brackets_and_wide_characters_are_shown_as_they_are(start):
     terminal.wait_for("> ")
     time.sleep(0.3)
     terminal.send("\r")
-    terminal.wait(lambda lines: "object" in lines[2] and "╭" not in "".join(lines))
+    terminal.wait(lambda lines: lines[2].startswith("犬") and straight(terminal))
+
+
+def straight(terminal):
+    """Say whether the border stands in one column, and nothing else looks like it."""
     cells = terminal.screen.buffer
-    borders = [{x for x in range(80) if cells[y][x].data == "│"} for y in range(2, 21)]
-    assert all(len(places) == 1 and places == borders[0] for places in borders)
+    borders = [{x for x in range(80) if cells[y][x].data == "│"} for y in range(2, 20)]
+    return all(len(places) == 1 and places == borders[0] for places in borders)
 
 
 def test_without_colour_there_is_none(start):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import connections
+from pipeline import connections, fetch
 from pipeline.addresses import AddressGuard
 from pipeline.connections import FetchError, Resolver
 from pipeline.fetch import Fetcher, FetchSettings, _opted_out, _retry_after
@@ -234,6 +234,25 @@ def test_a_large_picture_is_refused_at_its_length(server: ImageServer) -> None:
             assert failure(fetcher, server.url(f"{how}/1.jpg")).reason == "too_many_bytes"
     with new_fetcher(max_bytes=len(picture())) as fetcher:
         assert fetcher.fetch(server.url("no-length/1.jpg")) == picture()
+
+
+def test_large_pictures_take_turns(server: ImageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "_LARGE_BODY", len(picture()) - 1)
+    with new_fetcher() as fetcher:
+        for _ in range(fetch._LARGE_AT_ONCE):
+            fetcher._large.acquire()
+        for how in ("ok", "no-length", "gzip"):
+            error = failure(fetcher, server.url(f"{how}/1.jpg"))
+            assert (error.reason, error.detail) == (
+                "timeout",
+                "while other large pictures were read",
+            )
+        fetcher._large.release()
+        for how in ("ok", "no-length", "gzip"):  # one after the other: each gives its turn back
+            assert fetcher.fetch(server.url(f"{how}/1.jpg")) == picture()
+        monkeypatch.setattr(fetch, "_LARGE_BODY", len(picture()))
+        fetcher._large.acquire()
+        assert fetcher.fetch(server.url("ok/1.jpg")) == picture()
 
 
 def test_who_asks_says_so(server: ImageServer, fetcher: Fetcher) -> None:

@@ -141,14 +141,14 @@ def test_check_lists_all_and_says_so_by_its_exit_code(root: Path) -> None:
 
 
 def test_status(root: Path) -> None:
-    assert "0 of 5 candidates are decided: 0 classes of 3 wanted" in vocab(root, "status")
+    assert "0 of 5 candidates are decided: 0 of 3 classes wanted" in vocab(root, "status")
     decide(root, "ann", *WHOLE[:4])
     decide(root, "bob", ("man", "drop"))
     with (root / "log" / "bob.jsonl").open("a") as file:
         file.write("torn")
     said = vocab(root, "status")
     assert "ann\t4\t2\t1\t1\t60\t0.0\t11-1" in said
-    assert "4 of 5 candidates are decided: 1 classes of 3 wanted, 1 merged, 1 dropped" in said
+    assert "4 of 5 candidates are decided: 1 of 3 classes wanted, 1 merged, 1 dropped" in said
     assert "1 wait for a ruling: tag2text vocab adjudicate" in said
     assert "1 wait for a decision: tag2text vocab review" in said
     assert "1 bad lines in 1 logs are left out" in said
@@ -227,6 +227,7 @@ def test_a_spreadsheet_there_and_back(root: Path, tmp_path: Path) -> None:
         ("object:man", "drop", "vague", "no", "import"),
         ("object:thing", "drop", None, None, "import"),
     ]
+    assert made[0].ts == made[1].ts  # one step to undo
     after = log.read_bytes()
     assert "nothing to change; 4 as before" in vocab(root, "import", *line, "--yes")
     assert log.read_bytes() == after

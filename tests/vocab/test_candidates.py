@@ -276,3 +276,15 @@ def test_the_module_imports_nothing_heavy():
     loaded = subprocess.run(command, check=True, capture_output=True, text=True, cwd=root)
     assert "vocab.decisions" in loaded.stdout
     assert not {"numpy", "pyarrow", "spacy"} & set(loaded.stdout.split())
+
+
+def test_the_counts_of_a_row_that_was_read_are_a_mapping(tmp_path):
+    path = tmp_path / "candidates.tsv"
+    write_candidates(path, select(COUNTS, top=3))
+    row = read_candidates(path).rows[1]
+    assert (row.tag, row.sources) == ("dog", {"coco": 10, "sbu": 4})
+    assert (row.sources["sbu"], row.sources.get("vg"), len(row.sources)) == (4, None, 2)
+    assert (list(row.sources), sum(row.sources.values())) == (["coco", "sbu"], 14)
+    assert sorted(row.sources.items()) == [("coco", 10), ("sbu", 4)]
+    with pytest.raises(KeyError):
+        row.sources["vg"]

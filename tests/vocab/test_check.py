@@ -67,3 +67,11 @@ def test_candidates_that_cannot_be_read_do_not_hide_the_bad_lines(root):
     ]
     (root / "candidates.tsv").unlink()
     assert any("ann.jsonl:1:" in line for line in check(read_project(root)))
+
+
+def test_events_of_somebody_else_in_a_log_are_named(root):
+    write_log(root, ("object:dog", "keep"), ("object:cat", "drop"), ("object:cow", "keep"))
+    copied = (root / "log" / "ann.jsonl").read_bytes()
+    (root / "log" / "bob.jsonl").write_bytes(copied)
+    (line,) = check(read_project(root))
+    assert line.startswith(f"{root}/log/bob.jsonl: 3 events are by ann; move them to ann.jsonl")

@@ -19,6 +19,7 @@ from vocab.decisions import (
 )
 from vocab.errors import InputError
 from vocab.graph import Tag
+from vocab.keys import has_controls
 
 DOG = Tag("object", "dog")
 
@@ -33,6 +34,7 @@ def act_of(events, by="ann", tag=DOG):
 
 
 texts = st.text(max_size=8).filter(lambda t: not any("\ud800" <= c <= "\udfff" for c in t))
+reasons = texts.filter(lambda text: not has_controls(text))
 keys = st.sampled_from(["object:dog", "scene:beach", "action:a:b"])
 identifiers = st.integers(0, 12).map(str)
 
@@ -51,7 +53,7 @@ def events(draw):
         key=draw(keys),
         act=act,
         to=to,
-        why=draw(st.none() | texts),
+        why=draw(st.none() | reasons),
         note=draw(st.none() | texts),
         via=draw(st.sampled_from(["card", "adjudicate"])),
         ms=draw(st.none() | st.integers(0, 10**6)),
@@ -255,6 +257,11 @@ GOOD = line()
         (line(act="merge"), "merge needs a 'to'"),
         (line(act="merge", to="cat"), "'cat' is not of the form kind:tag"),
         (line(act="merge", to="object:dog"), "merge to itself"),
+        (line(by="\x1b]0;ann"), "by or why holds a control character"),
+        (line(why="\u202evague"), "by or why holds a control character"),
+        (line(key="object:\x1b[2Jdog"), "the tag '\\x1b[2Jdog' holds a control character"),
+        (line(act="rename", to="a\x9bb"), "the tag 'a\\x9bb' holds a control character"),
+        (line(ts=253_402_300_800_000), "ts is past the year 9999"),
         (line(act="retype", to="verb"), "unknown kind 'verb'"),
         (line(act="retype", to="object"), "retype to itself"),
         (line(act="rename", to=" "), "the tag ' ' is empty or has spaces around it"),
@@ -297,3 +304,11 @@ def test_the_longest_line_is_read_and_one_byte_more_is_not(tmp_path):
 def test_a_log_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(InputError, match=r"no.jsonl: cannot be read \(No such file"):
         read_log([tmp_path / "no.jsonl"])
+
+
+def test_nobody_can_displace_the_vote_of_somebody_else_by_its_id(tmp_path):
+    (tmp_path / "aaa.jsonl").write_text(format_event(event("7", "drop", by="aaa")))
+    (tmp_path / "bob.jsonl").write_text(format_event(event("7", "keep", by="bob")))
+    found, problems = read_log([tmp_path / "aaa.jsonl", tmp_path / "bob.jsonl"])
+    assert problems == []
+    assert (act_of(found, "aaa"), act_of(found, "bob")) == ("drop", "keep")

@@ -173,6 +173,17 @@ def test_the_surest_of_one_side() -> None:
     assert queue.surest(True, 3)[0] == left[40]
 
 
+def test_what_was_undone_is_among_the_surest_again() -> None:
+    queue = _past_warm_up(Fixed(p=0.9))
+    sheet = queue.surest(True, 20)
+    for tag in sheet:
+        queue.done(tag)
+    assert not set(queue.surest(True, 20)) & set(sheet)
+    for tag in sheet:
+        queue.again(tag)
+    assert set(sheet) <= set(queue.surest(True, 400))
+
+
 def test_an_unknown_order_is_refused() -> None:
     with pytest.raises(InputError, match="unknown order 'best'"):
         Queue(CANDIDATES, Fixed(), order="best")

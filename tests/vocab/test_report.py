@@ -12,8 +12,8 @@ from vocab.overlap import ClassList
 from vocab.project import load_project
 from vocab.report import Review, read_review, render, write_report
 
-HOSTILE = "<script>alert(1)</script>]]>&amp;\u202e\"'"
-SHOWN = HOSTILE.replace("\u202e", "[U+202E]")
+HOSTILE = "<script>alert(1)</script>]]>&amp;\"'"
+TURNED = f"{HOSTILE}\u202e"  # a list of others may hold it; tags and reasons may not
 KEYS = [
     *("object:man", "object:dog", f"object:{HOSTILE}", "object:hound", "object:dogs"),
     *("scene:park", "action:park", "action:ride", "attribute:red", "attribute:next"),
@@ -97,7 +97,7 @@ def section(markup: str, anchor: str) -> str:
 
 
 def test_the_page_is_self_contained_and_inert(tmp_path: Path) -> None:
-    lists = [ClassList(HOSTILE, (("dog",), (HOSTILE,)))]
+    lists = [ClassList(TURNED, (("dog",), (TURNED,)))]
     markup = render(review(tmp_path, lists=lists))
     page = Page(markup)
     assert not {tag for tag, _ in page.tags} & ACTIVE
@@ -108,7 +108,8 @@ def test_the_page_is_self_contained_and_inert(tmp_path: Path) -> None:
     assert "url(" not in markup
     assert "default-src 'none'; style-src 'unsafe-inline'" in markup
     assert "\u202e" not in markup
-    assert page.text.count(SHOWN) >= 5  # tag, reason, list and missing name
+    assert page.text.count(f"{HOSTILE}[U+202E]") >= 2  # list and missing name
+    assert page.text.count(HOSTILE) >= 5  # tag, reason, list and missing name
 
 
 def test_every_link_leads_somewhere(tmp_path: Path) -> None:
@@ -129,7 +130,7 @@ def test_the_summary_counts_classes_against_the_target(tmp_path: Path) -> None:
 
 def test_what_does_not_go_together_is_pointed_out(tmp_path: Path) -> None:
     words = section(render(review(tmp_path)), "inconsistent")
-    assert "object:dogs960" + SHOWN + "object:dog990keptsame word" in words
+    assert "object:dogs960" + HOSTILE + "object:dog990keptsame word" in words
     assert "action:park940object:park" not in words
     assert "action:park940scene:park950kept" in words
 

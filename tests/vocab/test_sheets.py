@@ -52,6 +52,36 @@ def test_no_cell_of_an_xlsx_is_a_formula_or_will_become_a_date(tmp_path):
     assert sheet.freeze_panes == "B2"
 
 
+def test_a_note_with_control_characters_does_not_stop_an_export(tmp_path):
+    write_sheet(tmp_path / "t.xlsx", ("note",), [["a\x1b[31m b\x00"]], (20,))
+    assert cells(tmp_path / "t.xlsx")[1] == ("a[31m b",)
+
+
+def test_the_exported_sheet_is_read_wherever_it_stands(tmp_path):
+    path = tmp_path / "t.xlsx"
+    write_sheet(path, HEADER, ROWS, (20, 8, 20))
+    book = openpyxl.load_workbook(path)
+    book.create_sheet("my sums", 0).append(["total", 7])
+    book.save(path)
+    assert cells(path) == TEXTS
+
+
+def test_a_row_number_from_nowhere_ends(tmp_path):
+    path = tmp_path / "t.xlsx"
+    write_sheet(path, ("key",), [["object:dog"]], (20,))
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    name = "xl/worksheets/sheet1.xml"
+    parts[name] = (
+        parts[name].replace(b'r="2"', b'r="99999999999"').replace(b'r="A2"', b'r="A99999999999"')
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        for part, data in parts.items():
+            archive.writestr(part, data)
+    with pytest.raises(InputError, match="has rows past 1,048,576; save it again"):
+        read_sheet(path)
+
+
 @given(st.text())
 def test_protection_is_undone(text):
     assert unprotect(protect(text)) == text

@@ -1,3 +1,5 @@
+import pytest
+
 from vocab.decisions import Event, replay
 from vocab.graph import Tag
 from vocab.keys import tag_of
@@ -41,6 +43,11 @@ def test_work_of_each_annotator():
     assert (cyd.by, cyd.decided, cyd.rulings) == ("cyd", 0, 1)  # "other" is no candidate
 
 
+def test_a_card_left_open_over_night_is_a_pause():
+    (ann,) = work([event(1, "dog", ms=10 * 3_600_000)], TAGS)
+    assert ann.seconds == PAUSE / 1000
+
+
 def test_who_took_everything_back_is_still_there():
     (ann,) = work([event(1, "dog"), event(2, "dog", "undo", to="1")], TAGS)
     assert (ann.decided, ann.per_hour, ann.last) == (0, None, 2)
@@ -53,4 +60,9 @@ def test_the_rate_counts_hours_of_work_only():
     assert rate(made) == 60
     at_once = [event(9 + n, "dog", ts=9 * PAUSE + n, via="import") for n in range(500)]
     assert rate(made + at_once) == 60
+    by_script = [event(9 + n, "dog", ts=99 * PAUSE + n, ms=1) for n in range(500)]
+    assert rate(made + by_script) == 60
+    assert rate(by_script) is None
+    sheet = [event(9 + n, "dog", ts=made[-1].ts + minute, ms=1, via="sheet") for n in range(4)]
+    assert rate(made + sheet) == pytest.approx(60 * 7 / 4)
     assert rate(made[:1]) is rate([]) is rate([made[0], made[0]]) is None

@@ -116,14 +116,12 @@ def test_objects_and_scenes_are_one_world_others_are_not() -> None:
     ]  # fmt: skip
     suggester = Suggester(table(*tags))
     assert [s.tag for s in suggester.merges(tags[0])] == [tags[1]]
-    assert suggester.other_kinds(tags[0]) == [tags[3]]
 
 
 def test_a_tag_is_not_suggested_for_itself_nor_in_another_kind() -> None:
     tags = [Tag("object", "brush"), Tag("action", "brush"), Tag("scene", "brush")]
     suggester = Suggester(table(*tags))
     assert suggester.merges(tags[0]) == []
-    assert suggester.other_kinds(tags[0]) == [tags[2], tags[1]]
 
 
 def test_no_more_than_asked_for() -> None:

@@ -134,6 +134,10 @@ def test_what_people_write(said, choice):
         ("45352|drop||", "key '45352' is no candidate; copy the key column from an export"),
         ("object:dgo|drop||", "key 'object:dgo' is no candidate; copy the key"),
         ("|drop||", "key '' is no candidate"),
+        (
+            "object:x|keep|||object|march",
+            "'object:x' is no candidate; it was probably object:march",
+        ),
         ("Mar 01|drop|||object|march", "'Mar 01' is no candidate; it was probably object:march;"),
     ],
 )
@@ -211,6 +215,8 @@ def test_the_summary_shows_what_becomes_of_earlier_decisions():
     assert summary(found, shown=1)[-1] == "  ... 1 more"
     noted = read("object:dog|keep||a pet", standing=STANDING)
     assert summary(noted)[-1] == "  object:dog: keep -> keep, note 'a pet'"
+    bare = read("object:dog|keep||", standing={tag_of("object:dog"): Choice("keep", note="a pet")})
+    assert summary(bare)[-1] == "  object:dog: keep -> keep, without its note"
 
 
 def test_a_note_of_several_lines_is_no_change():

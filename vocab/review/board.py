@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from vocab.graph import Tag
-from vocab.review.card import Card, card_lines, mark_of
+from vocab.review.card import Card, card_lines
 from vocab.review.desk import Desk, Progress
 from vocab.review.keymap import Keymap
 from vocab.review.lines import Line, Marks, Span, clean, fit, spread, width, wrap
 
 SMALLEST = (60, 16)  # columns, rows
 HINTS = (
-    "keep drop merge retype rename note skip flag undo jump sheet filter order captions help quit"
+    "keep drop drop_reason merge retype rename note skip flag undo jump sheet filter order "
+    "captions help quit"
 ).split()
 
 
@@ -27,6 +28,7 @@ class Look:
     waiting: int = 0
     title: str = ""
     message: Line = field(default_factory=tuple)
+    hints: Sequence[str] = tuple(HINTS)
 
 
 def too_small(columns: int, rows: int) -> bool:
@@ -42,10 +44,10 @@ def page(
     if too_small(columns, rows):
         least = f"{SMALLEST[0]}x{SMALLEST[1]}"
         text = f"this window is {columns}x{rows}; the review needs {least}: make it larger"
-        return [fit([Span(text)], columns, marks.cut)]
+        return wrap([Span(text)], columns)[:rows]
     side = 25 if columns < 100 else 34 if columns < 160 else 44
     left = min(columns - side - 3, 110)
-    keys = key_lines(keymap.hints(HINTS), columns)
+    keys = key_lines(keymap.hints(look.hints), columns)
     message = wrap(look.message, columns)[:3] or [[]]
     height = rows - 2 - len(message) - len(keys)
     body = list(ending) if card is None else card_lines(card, left, height, marks)
@@ -78,7 +80,7 @@ def top_line(progress: Progress, columns: int, marks: Marks) -> list[Span]:
 
 
 def _hours(hours: float) -> str:
-    minutes = round(hours * 60)
+    minutes = max(1, round(hours * 60))
     return f"{minutes} min" if minutes < 90 else f"{hours:,.1f} h"
 
 
@@ -123,7 +125,5 @@ def look_at(desk: Desk, message: Line, rows: int, title: str) -> Look:
     ahead, current = desk.queue.upcoming(rows), desk.current
     queue = [(tag, desk.predicted(tag)) for tag in ahead]
     place = ahead.index(current) if current in ahead else None
-    return Look(desk.progress(), queue, place, len(desk.queue), title, message)
-
-
-__all__ = ["HINTS", "Look", "look_at", "mark_of", "page", "too_small"]
+    hints = [name for name in HINTS if name != "sheet" or desk.model is not None]
+    return Look(desk.progress(), queue, place, len(desk.queue), title, message, hints)

@@ -92,8 +92,9 @@ def _head(card: Card, width: int, marks: Marks) -> list[list[Span]]:
         name.append(Span(f"  {marks.flagged} flagged", "warn"))
     stands = [mark_of(card.decision, marks), *_decided(card.decision)] if card.decision else []
     dot = f" {marks.dot} "
-    facts = f"rank {row.rank:,} of {card.total:,}{dot}{row.images:,} images"
-    facts += f"{dot}{row.captions:,} captions" if width >= 60 else ""
+    total = f" of {card.total:,}" if width >= 56 else ""
+    facts = f"rank {row.rank:,}{total}{dot}{row.images:,} images"
+    facts += f"{dot}{row.captions:,} captions" if width >= 64 else ""
     lines = [
         spread(name, stands, width, marks.cut),
         spread([Span(facts, "dim")], _guess(card), width),
@@ -222,7 +223,7 @@ def _slice(spans: Line, start: int, stop: int) -> list[Span]:
 
 
 def _tail(card: Card, width: int, marks: Marks) -> list[list[Span]]:
-    lines: list[list[Span]] = []
+    lines = _votes(card, width, marks)  # first: where room is scarce the end is cut
     if card.clues.gloss:
         text = [Span("means ", "dim"), Span(clean(card.clues.gloss))]
         lines += wrap(text, width, indent="  ")[:2]
@@ -235,9 +236,10 @@ def _tail(card: Card, width: int, marks: Marks) -> list[list[Span]]:
     for number, merge in enumerate(card.clues.merges, 1):
         tag = merge.tag
         name = tag.tag if tag.kind == card.row.kind else f"{tag.tag} ({tag.kind})"
-        left = [Span(f"{number} ", "key"), mark_of(others.get(tag), marks), Span(f" {clean(name)}")]
+        into = [Span(f"{number} ", "key"), Span("merge into ", "dim")]
+        left = [*into, mark_of(others.get(tag), marks), Span(f" {clean(name)}")]
         lines.append(spread(left, [Span(clean(merge.why), "dim")], width, marks.cut))
-    return [*lines, *_votes(card, width, marks)]
+    return lines
 
 
 def _votes(card: Card, width: int, marks: Marks) -> list[list[Span]]:

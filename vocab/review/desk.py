@@ -18,7 +18,6 @@ from vocab.review.evidence import Clues, Evidence
 from vocab.review.parts import Line, Model
 from vocab.review.session import Choice, Session
 
-ORDERS: Final = ("effect", "uncertain", "frequency", "alphabetical")
 STANDINGS: Final = ("undecided", "skipped", "flagged", "kept", "dropped", "merged")
 REFINED: Final = 24  # scores brought up to date in one spare moment: 2 to 5 ms
 PAST: Final = {
@@ -145,7 +144,8 @@ class Desk:
     def progress(self) -> Progress:
         """Return how far the annotator is."""
         session, coverage = self.session, self.evidence.coverage
-        share = coverage.share if coverage is not None else None
+        # Rulings alone cover nothing: where there is no model, disagreements are settled.
+        share = coverage.share if coverage is not None and self.model is not None else None
         return Progress(
             session.decided, self.total, session.kept, self.target, session.rate(), share
         )
@@ -302,9 +302,12 @@ class Desk:
     def _went_back(self, tags: Sequence[Tag], done: str, nothing: str) -> str:
         if not tags:
             raise InputError(nothing)
-        for tag in tags:
+        known = [tag for tag in tags if tag in self.session.rows]  # of other candidates before
+        for tag in known:
             self._settle(tag)
-        self._focus = tags[0] if len(tags) == 1 else None
+        if len(known) > 1:  # a single one comes first; a sheet falls into line
+            self.queue.reorder(self.order)
+        self._focus = known[0] if len(known) == 1 else None
         self._cursor = 0
         return done
 
@@ -337,6 +340,6 @@ def describe(event: Event) -> str:
 
 
 def _summary(step: Sequence[Event]) -> str:
-    if len(step) == 1:
-        return describe(step[0])
-    return f"a sheet of {len(step)}" if step else ""
+    if len(step) < 2:
+        return "".join(map(describe, step))
+    return f"{'an import' if step[0].via == 'import' else 'a sheet'} of {len(step):,}"

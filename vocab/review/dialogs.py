@@ -16,6 +16,7 @@ from vocab.review.lines import Line, Span, clean
 from vocab.review.paint import Board, Keyed
 
 Option = tuple[str, Line]  # what is returned, and how it is shown
+ACCEPTS: Final = "Enter accepts, Esc leaves"
 LABELS: Final = "123456789abcdefghilmopqrstvwxyz"  # j, k, n, u move, as elsewhere
 
 CSS: Final = """
@@ -32,7 +33,7 @@ CSS: Final = """
 def _box(title: str) -> Vertical:
     box = Vertical()
     box.border_title = escape(clean(title))
-    box.border_subtitle = "Enter accepts, Esc leaves"
+    box.border_subtitle = ACCEPTS
     return box
 
 
@@ -43,7 +44,7 @@ class Menu(Keyed[str | None], ModalScreen[str | None]):
 
     def __init__(self, title: str, options: Sequence[Option]) -> None:
         super().__init__()
-        self._title, self._options, self._at = title, list(options)[: len(LABELS)], 0
+        self._title, self._options, self._at = title, list(options), 0
 
     def compose(self) -> ComposeResult:
         """Yield the list."""
@@ -52,15 +53,24 @@ class Menu(Keyed[str | None], ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         """Show the list."""
-        self.query_one(Board).styles.height = len(self._options)
         self._paint()
 
+    def on_resize(self) -> None:
+        """Show as much of the list as there is room for now."""
+        self.call_later(self._paint)
+
     def _paint(self) -> None:
+        room = max(1, min(len(self._options), self.app.size.height * 9 // 10 - 2))
+        first = max(0, self._at - room + 1)
         lines = []
-        for n, (label, (_, line)) in enumerate(zip(LABELS, self._options, strict=False)):
+        for n, (_, line) in enumerate(self._options[first : first + room], first):
             pointer = Span("> " if n == self._at else "  ", "strong")
-            lines.append([pointer, Span(f"{label} ", "key"), *line])
-        self.query_one(Board).show(lines)
+            lines.append([pointer, Span(f"{LABELS[n : n + 1] or ' '} ", "key"), *line])
+        board = self.query_one(Board)
+        board.styles.height = room
+        more = f"{len(self._options) - room} more, with the arrows; " * (room < len(self._options))
+        self.query_one(Vertical).border_subtitle = more + ACCEPTS
+        board.show(lines)
 
     def pressed(self, key: str, event: Key) -> None:
         """Choose, move, or leave."""

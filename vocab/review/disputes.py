@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from vocab.decisions import Event, State, Unresolved, resolve
+from vocab.decisions import Event, State, Unresolved, effective, resolve
 from vocab.graph import Tag
 
 
@@ -24,6 +25,20 @@ def disputes(state: State, *, majority: bool = False) -> dict[Tag, tuple[Event, 
     if majority:
         stuck |= {t: v for t, v in sorted(open_tags.items()) if _differ(v) and t not in stuck}
     return {tag: tuple(votes) for tag, votes in stuck.items()}
+
+
+def with_notes(
+    votes: Mapping[Tag, Sequence[Event]], events: Iterable[Event]
+) -> dict[Tag, tuple[Event, ...]]:
+    """Return the votes, each with all that its annotator noted on the tag, for showing."""
+    notes: dict[tuple[str, Tag], list[str]] = defaultdict(list)
+    for event in effective(events):
+        if event.note:
+            notes[event.by, event.tag].append(event.note)
+    return {
+        tag: tuple(replace(vote, note="; ".join(notes[vote.by, tag]) or None) for vote in ballots)
+        for tag, ballots in votes.items()
+    }
 
 
 def _differ(votes: Sequence[Event]) -> bool:

@@ -93,8 +93,11 @@ class Evidence:
         if not self._loaded:
             return Clues()
         captions = self._examples.captions(tag, limit, page * limit) if self._examples else ()
-        gloss = self._senses.gloss(tag) if self._senses else None
-        merges = self._suggester.merges(tag) if self._suggester and self._ready else ()
+        try:
+            gloss = self._senses.gloss(tag) if self._senses else None
+            merges = self._suggester.merges(tag) if self._suggester and self._ready else ()
+        except InputError as error:  # a damaged dictionary shows why it says nothing
+            return Clues(captions, f"nothing: {error}")
         return Clues(captions, gloss, merges)
 
     def close(self) -> None:

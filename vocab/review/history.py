@@ -1,8 +1,8 @@
 """One annotator's own events: what stands, what can be undone, what can be redone.
 
 Everything follows from the log, so it is the same after a restart. A *step* is what one key
-wrote: one event, or a sheet's many. An undo is an event that names the one taken back; a redo is
-an undo of that undo. A step written after undos ends what could be redone.
+or one import wrote: one event, or a sheet's many. An undo is an event that names the one taken
+back; a redo is an undo of that undo. A step written after undos ends what could be redone.
 """
 
 from __future__ import annotations
@@ -125,6 +125,6 @@ class History:
 
 def _steps(events: Iterable[Event]) -> list[Step]:
     def step_of(event: Event) -> object:
-        return event.ts if event.via == "sheet" else event.id
+        return event.ts if event.via in ("sheet", "import") else event.id
 
     return [tuple(group) for _, group in groupby(events, key=step_of)]

@@ -13,8 +13,9 @@ from vocab.decisions import Event
 from vocab.errors import InputError
 from vocab.graph import KINDS, Tag
 from vocab.keys import key_of, tag_of
+from vocab.queue import ORDERS
 from vocab.review.card import make_card
-from vocab.review.desk import ORDERS, STANDINGS, Desk, Filter
+from vocab.review.desk import STANDINGS, Desk, Filter
 from vocab.review.keymap import ACTIONS, Keymap
 from vocab.review.lines import clean
 from vocab.review.search import finder
@@ -63,7 +64,7 @@ class _Prompt:
         self._look()
         self._desk.prepare()
         if self._desk.greeting:
-            self._write(self._desk.greeting)
+            self._write(clean(self._desk.greeting))
         self._card()
         while True:
             try:
@@ -91,8 +92,10 @@ class _Prompt:
         names = [action.name for action in ACTIONS if action.name not in SCREEN_ONLY]
         keys = ",".join(key for key, _ in self._keymap.hints(names))
         progress = self._desk.progress()
-        ask = "Keep this tag" if self._desk.current else "No tag left; undo or quit"
-        return f"({progress.decided + 1:,}/{progress.total:,}) {ask} [{keys}]? "
+        if self._desk.current is None:
+            return f"({progress.decided:,}/{progress.total:,}) No tag left; undo or quit [{keys}]? "
+        place = min(progress.decided + 1, progress.total)
+        return f"({place:,}/{progress.total:,}) Keep this tag [{keys}]? "
 
     def _obey(self, line: str) -> bool:
         """Do what a line says; False when it says to quit."""
@@ -104,10 +107,10 @@ class _Prompt:
             said = self._do(action, rest)
         except (InputError, ValueError) as error:
             self._refused += 1
-            self._write(f"  {error}")
+            self._write(f"  {clean(str(error))}")
             return True
-        if said:
-            self._write(f"  {said}")
+        for part in said.splitlines():
+            self._write(f"  {clean(part)}")
         self._look()
         self._desk.prepare()
         if self._desk.current != before or action in ("captions", "undo", "redo"):
@@ -196,14 +199,14 @@ class _Prompt:
         raise InputError(f"which tag is {clean(text)!r}? Near it: {near or 'none'}")
 
     def _help(self) -> str:
-        lines = ["a key or its name, then what it needs:", "    1-9  merge into that suggestion"]
+        lines = ["a key or its name, then what it needs:", "1-9: merge into that suggestion"]
         for action in ACTIONS:
             if action.name not in SCREEN_ONLY:
                 keys = " ".join(self._keymap.keys[action.name])
                 needs = f" ({NEEDS[action.name]})" if action.name in NEEDS else ""
-                lines.append(f"    {keys} {action.name}{needs}: {action.text}")
-        lines.append(f"    orders: {', '.join(ORDERS)}")
-        lines += [f"    reason {code}: {text}" for code, text in self._desk.reasons.items()]
+                lines.append(f"{keys} {action.name}{needs}: {action.text}")
+        lines.append(f"orders: {', '.join(ORDERS)}")
+        lines += [f"reason {code}: {text}" for code, text in self._desk.reasons.items()]
         return "\n".join(lines)
 
     def _card(self) -> None:

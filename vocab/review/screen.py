@@ -15,10 +15,11 @@ from vocab.decisions import Event
 from vocab.errors import InputError
 from vocab.graph import KINDS, Tag
 from vocab.keys import key_of, tag_of
+from vocab.queue import ORDERS
 from vocab.review.board import look_at, page, too_small
 from vocab.review.card import make_card, mark_of
-from vocab.review.desk import ORDERS, Desk, Filter
-from vocab.review.keymap import ACTIONS, Keymap
+from vocab.review.desk import Desk, Filter
+from vocab.review.keymap import Keymap
 from vocab.review.lines import Line, Marks, Span, clean
 from vocab.review.paint import Board, Keyed
 
@@ -47,10 +48,20 @@ class ReviewApp(App[None]):
         super().__init__(ansi_color=True)
         self.desk, self.keymap, self.marks = desk, keymap, marks
         self.votes, self.ending = votes or {}, tuple(ending)
+        self.failure: Exception | None = None
 
     def get_default_screen(self) -> Screen[None]:
         """Return the screen that the program begins with."""
         return ReviewScreen(self.desk, self.keymap, self.marks, self.votes, self.ending)
+
+    # Textual prints pages of traceback with all variables; the command line has a line for it.
+
+    def _handle_exception(self, error: Exception) -> None:
+        self.failure = self.failure or error
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        self._close_messages_no_wait()
 
 
 class ReviewScreen(Keyed[None]):
@@ -98,7 +109,7 @@ class ReviewScreen(Keyed[None]):
 
     def _title(self) -> str:
         desk = self._desk
-        return str(desk.filter) if desk.filter != Filter() else f"by {desk.order}"
+        return str(desk.filter) if desk.filter != Filter() else f"order: {desk.order}"
 
     def say(self, text: str, role: str = "") -> None:
         """Show a line for the annotator."""
@@ -147,6 +158,8 @@ class ReviewScreen(Keyed[None]):
         event.stop()
         self._keys_pressed += 1
         action = self._keymap.actions.get(key)
+        if too_small(*self.app.size) and action != "quit":
+            return  # nobody decides on a card that is not shown
         if key in "123456789":
             self.attempt(lambda: self._desk.merge_into(int(key)))
         elif action is None:
@@ -285,7 +298,8 @@ class ReviewScreen(Keyed[None]):
         if self._desk.model is None:
             self.attempt(lambda: _no("there is no sheet here: each disagreement is settled alone"))
             return
-        self.app.push_screen(SheetScreen(self._desk, self._marks), lambda _: self.paint())
+        sheet = SheetScreen(self._desk, self._keymap, self._marks)
+        self.app.push_screen(sheet, lambda _: self.paint())
 
     def do_help(self) -> None:
         """Show the keys."""
@@ -313,6 +327,8 @@ class ReviewScreen(Keyed[None]):
 
         def options(text: str, limit: int) -> list[tuple[str, Line]]:
             found = [tag for tag in find(text, limit + 1) if tag != but][:limit]
+            if but is not None:  # most merges stay within their kind
+                found.sort(key=lambda tag: tag.kind != but.kind)
             return [
                 (
                     key_of(tag),
@@ -362,6 +378,3 @@ def _narrowed(now: Filter, choice: str) -> Filter:
     if choice in KINDS:
         return Filter(choice, now.source, now.standing)
     return Filter(now.kind, now.source, choice)
-
-
-__all__ = ["ACTIONS", "ReviewApp", "ReviewScreen"]

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from vocab.candidates import Candidates
-from vocab.decisions import DECIDING, Event
+from vocab.decisions import Event
 from vocab.errors import InputError
 from vocab.graph import KINDS, Tag
 from vocab.keys import check_text, key_of, tag_of
 from vocab.log import new_event
 from vocab.review.history import History
+from vocab.status import by_hand
 
 PAUSE: float = 120_000  # ms; a longer look at one card was a pause, and counts as this much
 Standing = Literal["undecided", "skipped", "kept", "dropped", "merged"]
@@ -64,7 +65,7 @@ class Session:
         self._joined: Counter[str] = Counter()
         for tag in self.history.tags():
             self._count(tag, 1)
-        self._paces = [e.ms for e in own if e.act in DECIDING and e.ms is not None]
+        self._paces = _paces(own)
 
     # What stands
 
@@ -129,7 +130,7 @@ class Session:
         events = [self._event(choice, ms, sheet=sheet) for choice in choices]
         step = self._write(events)
         self._move(step, self.history.add)
-        self._paces += [ms for e in step if e.act in DECIDING and ms is not None]
+        self._paces += _paces(step)
         return step
 
     def _event(self, choice: Choice, ms: int | None, *, sheet: bool) -> Event:
@@ -254,3 +255,8 @@ class Session:
             raise InputError(f"{key_of(target)} is no candidate; merge into one")
         if decision is not None and decision.act == "drop":
             raise InputError(f"you dropped {key_of(target)}; keep it first, then merge into it")
+
+
+def _paces(events: Iterable[Event]) -> list[int]:
+    """Return the times, in milliseconds, that a person took to decide."""
+    return [event.ms for event in events if event.ms is not None and by_hand(event)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual.app import ComposeResult
 from textual.events import Key
 
@@ -18,9 +20,9 @@ COLUMN = 26  # cells a tag takes
 class SheetScreen(Keyed[None]):
     """Tags that are all thought kept, or all dropped: mark the exceptions, accept the rest."""
 
-    def __init__(self, desk: Desk, marks: Marks) -> None:
+    def __init__(self, desk: Desk, keymap: Keymap, marks: Marks) -> None:
         super().__init__()
-        self._desk, self._marks = desk, marks
+        self._desk, self._keymap, self._marks = desk, keymap, marks
         self._kept = True
         self._tags: list[Tag] = []
         self._exceptions: dict[Tag, str] = {}
@@ -38,7 +40,7 @@ class SheetScreen(Keyed[None]):
         self._fill()
 
     def on_resize(self) -> None:
-        """Lay out anew; what was marked stays marked."""
+        """Lay out anew; what was marked and is still there stays marked."""
         self.call_later(self._fill)
 
     def _fill(self) -> None:
@@ -46,6 +48,7 @@ class SheetScreen(Keyed[None]):
         room = columns * rows
         likely = self._desk.queue.surest(self._kept, room + len(self._left_open))
         self._tags = [tag for tag in likely if tag not in self._left_open][:room]
+        self._exceptions = {t: act for t, act in self._exceptions.items() if t in self._tags}
         self._at = min(self._at, max(0, len(self._tags) - 1))
         self._paint()
 
@@ -91,7 +94,8 @@ class SheetScreen(Keyed[None]):
         other = "drop" if self._kept else "keep"
         keys = (
             ("space", f"{other} / leave open"), ("Enter", "accept all"),
-            ("v", f"{other} side"), ("u", "undo"), ("Esc", "back"),
+            (self._keymap.label("sheet"), f"{other} side"), (self._keymap.label("undo"), "undo"),
+            ("Esc", "back"),
         )  # fmt: skip
         line = [s for key, word in keys for s in (Span(key, "key"), Span(f" {word}  ", "dim"))]
         return fit(line, width)
@@ -100,22 +104,23 @@ class SheetScreen(Keyed[None]):
         """Move, mark, accept, or leave."""
         event.stop()
         columns, _ = self._shape()
+        action = self._keymap.actions.get(key)
         step = {"left": -1, "right": 1, "up": -columns, "down": columns}.get(key)
         self._message = []
         if step is not None:
             self._at = min(max(0, self._at + step), max(0, len(self._tags) - 1))
             self._paint()
-        elif key in ("escape", "q"):
-            self.dismiss(None)
         elif key == "space" and self._tags:
             self._mark(self._tags[self._at])
-        elif key == "v":
-            self._kept, self._exceptions, self._at = not self._kept, {}, 0
-            self._fill()
         elif key == "enter":
             self._attempt(self._accept)
-        elif key == "u":
-            self._attempt(self._desk.undo)
+        elif key == "escape" or action == "quit":
+            self.dismiss(None)
+        elif action == "sheet":
+            self._kept, self._exceptions, self._at = not self._kept, {}, 0
+            self._fill()
+        elif action in ("undo", "redo"):
+            self._attempt(self._desk.undo if action == "undo" else self._desk.redo)
 
     def _mark(self, tag: Tag) -> None:
         other = "drop" if self._kept else "keep"
@@ -132,40 +137,52 @@ class SheetScreen(Keyed[None]):
         self._exceptions, self._at = {}, 0
         return done
 
-    def _attempt(self, act: object) -> None:
+    def _attempt(self, act: Callable[[], str]) -> None:
         try:
-            self._message = [Span(act())]  # type: ignore[operator]
+            self._message = [Span(clean(act()))]
         except InputError as error:
-            self._message = [Span(str(error), "warn")]
+            self._message = [Span(clean(str(error)), "warn")]
         self._fill()
 
 
 class HelpScreen(Keyed[None]):
-    """The keys as they are now; any key leaves."""
+    """The keys as they are now; any key shows the rest where there is one, and then leaves."""
 
     def __init__(self, keymap: Keymap) -> None:
         super().__init__()
-        self._keymap = keymap
+        self._keymap, self._from = keymap, 0
 
     def compose(self) -> ComposeResult:
         """Yield the one widget."""
         yield Board()
 
-    def on_mount(self) -> None:
-        """Show the keys."""
+    def on_resize(self) -> None:
+        """Show the keys, from the first."""
+        self._from = 0
         self.call_later(self._paint)
 
     def _paint(self) -> None:
-        lines: list[Line] = [[Span("Keys", "title"), Span("   any key goes back", "dim")]]
+        lines, room = self._lines()[self._from :], self.app.size.height
+        rest = [[Span("any key shows the rest", "dim")]] if len(lines) > room else []
+        self.query_one(Board).show([*lines[: room - len(rest)], *rest])
+
+    def _lines(self) -> list[Line]:
+        title = "   any key goes back; per cent: the chance, as predicted, that a tag is kept"
+        lines: list[Line] = [[Span("Keys", "title"), Span(title, "dim")]]
         lines.append(
             [Span("1-9".ljust(14), "key"), Span("merge into the suggestion of that number")]
         )
         for action in ACTIONS:
             keys = " ".join(self._keymap.keys[action.name]) or "-"
             lines.append([Span(keys.ljust(14), "key"), Span(action.text)])
-        self.query_one(Board).show(lines)
+        return lines
 
     def pressed(self, key: str, event: Key) -> None:
-        """Leave."""
+        """Go on, or leave."""
         event.stop()
-        self.dismiss(None)
+        room = self.app.size.height
+        if len(self._lines()) - self._from <= room:
+            self.dismiss(None)
+            return
+        self._from += room - 1
+        self._paint()

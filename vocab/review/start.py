@@ -14,7 +14,7 @@ from vocab.graph import Tag
 from vocab.log import LogWriter, log_path, open_log
 from vocab.project import Project, load_project
 from vocab.review.desk import Desk
-from vocab.review.disputes import Docket, disputes
+from vocab.review.disputes import Docket, disputes, with_notes
 from vocab.review.evidence import Evidence
 from vocab.review.session import Session
 
@@ -74,6 +74,7 @@ def dispute_desk(
         session = Session(candidates, writer, by=setup.annotator, events=events, via="adjudicate")
         votes = disputes(replay(events), majority=majority)
         votes = {tag: ballots for tag, ballots in votes.items() if tag in session.rows}
+        votes = with_notes(votes, events)
         docket = Docket(votes, {tag: session.rows[tag].images for tag in votes})
         docket.reorder("frequency")
         for tag in session.skipped():

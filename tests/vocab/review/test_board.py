@@ -81,15 +81,15 @@ def test_the_screen_of_80_by_24():
     lines = text(screen(told_desk()))
     assert lines[0].startswith("0/4 decided · kept 0 of 6")
     assert lines[2].startswith("dog  object")
-    assert "rank 1 of 4 · 999 images" in lines[3]
+    assert "rank 1 · 999 images" in lines[3]
     assert "predicted keep" in lines[3]
     assert lines[4].startswith("coco      899 ███")
     shown = "\n".join(lines)
     assert "[brown]" in shown
     assert "means a member of the genus Canis" in shown
     assert "also  · action" in shown
-    assert "1 · puppy" in shown
-    assert "2 · surf (action)" in shown
+    assert "1 merge into · puppy" in shown
+    assert "2 merge into · surf (action)" in shown
     assert "▸ dog" in shown
     assert lines[-2].startswith("k keep  d drop")
 
@@ -115,8 +115,8 @@ def test_own_decisions_on_what_is_suggested_are_seen():
     desk.session.record(Choice(tag("object:puppy"), "drop"))
     desk.session.record(Choice(tag("action:surf"), "keep"))
     shown = "\n".join(text(screen(desk)))
-    assert "1 ✗ puppy" in shown
-    assert "2 ✓ surf" in shown
+    assert "1 merge into ✗ puppy" in shown
+    assert "2 merge into ✓ surf" in shown
 
 
 def test_what_stands_about_a_tag_is_on_its_card():
@@ -170,6 +170,16 @@ def test_all_votes_are_shown_to_who_settles_them():
     said = "\n".join(spoken(card))
     assert "ann: dropped (vague), hm" in said
     assert "ben: merged into object:puppy" in said
+
+
+def test_votes_are_the_last_to_go_where_room_is_scarce():
+    desk = told_desk()
+    names = ("ann", "bob", "cyd", "dan")
+    votes = [Event(id=by, ts=1, by=by, key="object:dog", act="drop") for by in names]
+    many = [Suggestion(tag("object:puppy"), "same sense")] * 9
+    desk.evidence.clues = lambda tag, *, limit=5, page=0: Clues(CAPTIONS, "a pet " * 30, many)
+    shown = "\n".join(text(card_lines(make_card(desk, DOG, votes), 52, 12, UNICODE)))
+    assert all(name in shown for name in names)
 
 
 def test_the_spoken_card_says_all_in_words():

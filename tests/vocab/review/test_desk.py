@@ -1,7 +1,9 @@
 import pytest
 
-from tests.vocab.review.desks import Memory, make_desk, tag
+from tests.vocab.review.desks import Memory, make_candidates, make_desk, tag
+from vocab.decisions import Event
 from vocab.errors import InputError
+from vocab.log import new_event
 from vocab.review.desk import Filter
 
 DOG, PUPPY = tag("object:dog"), tag("object:puppy")
@@ -138,6 +140,22 @@ def test_a_sheet_is_one_step_and_shares_the_time():
         desk.accept([])
 
 
+def test_an_import_is_one_step_to_undo_and_its_tags_fall_into_line():
+    events = [
+        Event(id=str(n), ts=7, by="ann", key=f"object:x{n}", act="keep", via="import")
+        for n in range(20)
+    ]
+    log = Memory()
+    candidates = make_candidates([f"object:x{n}" for n in range(30)])
+    desk = make_desk(log, events, candidates=candidates)
+    assert desk.session.decided == 20
+    assert desk.undo() == "undone: an import of 20"
+    assert [event.act for event in log.events] == ["undo"] * 20
+    assert desk.session.decided == 0
+    assert [tag.tag for tag in desk.queue.upcoming(3)] == ["x0", "x1", "x2"]
+    assert desk.redo() == "redone: an import of 20"
+
+
 def test_dropping_what_others_were_merged_into_says_so():
     desk = make_desk()
     desk.decide("merge", "object:puppy")
@@ -189,3 +207,13 @@ def test_an_empty_note_is_not_written():
     with pytest.raises(InputError, match="empty"):
         make_desk(log).note("  ")
     assert log.events == []
+
+
+def test_a_decision_on_other_candidates_is_undone_without_a_card():
+    log = Memory()
+    log.append(new_event("ann", tag("object:unicorn"), "keep"))
+    desk = make_desk(log, log.events)
+    assert desk.progress().decided == 0
+    assert desk.undo() == "undone: kept object:unicorn"
+    assert desk.current == DOG
+    assert desk.redo() == "redone: kept object:unicorn"

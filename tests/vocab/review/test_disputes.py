@@ -5,7 +5,7 @@ from vocab.decisions import replay
 from vocab.errors import InputError
 from vocab.log import new_event
 from vocab.review.desk import Desk
-from vocab.review.disputes import Docket, disputes
+from vocab.review.disputes import Docket, disputes, with_notes
 from vocab.review.evidence import Evidence
 
 DOG, PUPPY, BEACH = tag("object:dog"), tag("object:puppy"), tag("scene:beach")
@@ -35,6 +35,17 @@ def test_a_majority_can_be_looked_at_too_after_the_others():
 def test_what_was_ruled_on_is_settled():
     ruled = [*VOTES, vote("eve", DOG, "keep", via="adjudicate")]
     assert disputes(replay(ruled)) == {}
+
+
+def test_notes_stand_with_the_votes_of_those_who_wrote_them():
+    noted = [
+        vote("ann", DOG, "note", note="which one?"),
+        vote("ben", BEACH, "note", note="sand"),
+        gone := vote("ann", DOG, "note", note="never mind"),
+        vote("ann", DOG, "undo", to=gone.id),
+    ]
+    shown = with_notes(disputes(replay(VOTES)), [*VOTES, *noted])
+    assert [(v.by, v.note) for v in shown[DOG]] == [("ann", "which one?"), ("ben", "hm")]
 
 
 def desk_of(log):

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.vocab.review.desks import Memory, make_desk, tag
+from tests.vocab.review.desks import Memory, make_candidates, make_desk, tag
 from vocab.decisions import replay
 from vocab.errors import InputError
 from vocab.review.keymap import make_keymap
@@ -107,7 +107,7 @@ def test_q_quits_and_reads_no_further():
 
 def test_the_help_shows_the_keys_as_they_are():
     _, said, _ = run("?", keymap=make_keymap({"keep": ("y",)}))
-    assert "    y keep: keep the tag" in said
+    assert "  y keep: keep the tag" in said
     assert "reason vague: points at nothing" in said
     assert "sheet" not in said
 
@@ -115,8 +115,21 @@ def test_the_help_shows_the_keys_as_they_are():
 def test_after_the_last_tag_it_says_what_is_next_and_still_undoes():
     log, said, _ = run("k\n" * 10 + "k\nu\nq\n")
     assert "the end" in said
-    assert "No tag left" in said
+    assert "(9/10) Keep this tag" in said
+    assert "(10/10) No tag left" in said
+    assert "(11/10)" not in said
     assert len(replay(log.events).votes) == 9
+
+
+def test_no_tag_or_reason_of_a_table_can_reach_the_terminal_as_a_command():
+    names = [f"object:{name}" for name in ("dog", "\x1b[2Jcat")]
+    said = []
+    lines = iter(["k", "flag", "merge object:cta", "d", "q"])
+    desk = make_desk(candidates=make_candidates(names))
+    desk.greeting = "\x1b]0;title\x07 bad line"
+    prompt(desk, make_keymap(), read=lambda _: next(lines), write=said.append)
+    assert any("cat" in line for line in said)
+    assert "\x1b" not in "".join(said)
 
 
 def test_a_full_disk_is_said_and_the_card_stays():

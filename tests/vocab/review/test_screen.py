@@ -4,6 +4,7 @@ import pytest
 from textual.events import Key
 
 from tests.vocab.review.desks import NAMES, Memory, make_candidates, make_desk, tag
+from vocab.candidates import Candidate, Candidates
 from vocab.review.dialogs import Ask, Menu, Search
 from vocab.review.keymap import make_keymap
 from vocab.review.lines import UNICODE, plain
@@ -61,6 +62,9 @@ def test_one_key_drops_and_moves_on(key):
         ("t 1", ("retype", "object:dog", "scene")),
         ("m p u p enter", ("merge", "object:dog", "object:puppy")),
         ("m g r down enter", ("merge", "object:dog", "attribute:gray")),
+        ("down down down m s u enter", ("merge", "attribute:gray", "action:surf")),
+        ("down down down m g r e y enter", ("merge", "attribute:gray", "attribute:grey")),
+        ("down down down down m g r a enter", ("merge", "attribute:grey", "attribute:gray")),
         ("r y enter", ("rename", "object:dog", "dogy")),
         ("n [ b ] enter", ("note", "object:dog", "[b]")),
         ("s", ("skip", "object:dog", None)),
@@ -223,3 +227,71 @@ def test_a_screenshot_can_be_taken():
 
 def test_a_small_window_says_so():
     assert "make it larger" in press(size=(70, 10))[2]
+
+
+def test_nobody_decides_in_a_window_too_small_to_show_the_card():
+    _, log, text, _ = press(*"kdf1", size=(70, 10))
+    assert log.events == []
+    assert "this window is 70x10" in text
+    assert press("q", size=(70, 10), then=lambda app: app.return_code)[3] == 0
+
+
+def test_an_undone_sheet_comes_back_as_a_sheet():
+    shown = len(make_desk().queue.surest(True, 99))
+    log = Memory()
+    press("v", "enter", "u", "enter", log=log)
+    assert [e.act for e in log.events].count("keep") == 2 * shown
+
+
+def test_marks_leave_a_sheet_with_their_tags():
+    _, _, text, _ = press("v", "space", "enter", "u", "space", "u")
+    assert "1 marked" in text
+    _, _, text, _ = press("v", "enter", "space", "ctrl+r")
+    assert "marked" not in text
+
+
+def test_a_sheet_obeys_own_keys():
+    keymap = make_keymap({"undo": ("z",), "sheet": ("b",), "quit": ("w",)})
+    _, log, text, _ = press("b", "enter", "z", keymap=keymap)
+    assert [e.act for e in log.events].count("undo") == len(log.events) / 2 > 5
+    assert "b drop side" in text and "z undo" in text
+    screen = press("b", "w", keymap=keymap, then=lambda app: app.screen)[3]
+    assert isinstance(screen, ReviewScreen)
+
+
+def test_a_long_menu_moves_with_its_pointer():
+    names = tuple(f"source{n:02}" for n in range(40))
+    rows = [Candidate(n, "object", f"x{n}", 9, 9, dict.fromkeys(names, 1)) for n in range(1, 9)]
+    desk = make_desk(candidates=Candidates(tuple(rows), names, "c" * 64))
+    text = press("F", "b", desk=desk)[2]
+    assert "source00" in text and "source39" not in text
+    text = press("F", "b", "up", desk=desk)[2]
+    assert "source39" in text
+    text = press("F", "b", "up", "enter", desk=desk)[2]
+    assert "undecided source39" in text
+
+
+def test_a_low_window_shows_the_help_in_parts():
+    text = press("?", size=(60, 16))[2]
+    assert "any key shows the rest" in text and "leave; everything" not in text
+    text = press("?", "down", size=(60, 16))[2]
+    assert "leave; everything" in text
+    screen = press("?", "down", "down", size=(60, 16), then=lambda app: app.screen)[3]
+    assert isinstance(screen, ReviewScreen)
+
+
+def test_what_nobody_foresaw_leaves_the_screen_and_is_kept_for_the_command_line(capsys):
+    desk = make_desk()
+    desk.skip = lambda: 1 / 0
+
+    async def run():
+        app = ReviewApp(desk, make_keymap(), UNICODE)
+        with pytest.raises(ZeroDivisionError):  # as Textual tells tests
+            async with app.run_test() as pilot:
+                await pilot.press("s")
+        return app
+
+    app = asyncio.run(run())
+    assert isinstance(app.failure, ZeroDivisionError)
+    assert app.return_code == 1
+    assert "Traceback" not in "".join(capsys.readouterr())
