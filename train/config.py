@@ -132,7 +132,7 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "base": {},
     "base-384": {"batch_size": 36, "epochs": 10, "lr": 1e-5, "warmup": 0, "schedule": "cosine"},
     "tiny": {
-        "batch_size": 32,
+        "batch_size": 16,
         "workers": 1,
         "lr": 1e-3,
         "min_lr": 1e-5,

@@ -272,3 +272,14 @@ def test_two_processes_are_as_one_with_the_same_global_batch(tmp_path: Path) -> 
     for one, two in zip(*(figures(tmp_path / name) for name in ("one", "two")), strict=True):
         for name in ("loss", "tagging", "generation", "contrast", "gradient"):
             assert two[name] == pytest.approx(one[name], rel=1e-5)
+
+
+@pytest.mark.slow
+def test_a_compiled_encoder_learns_the_same(tmp_path: Path) -> None:
+    plain, compiled = (
+        run(tmp_path, "plain", steps=3),
+        run(tmp_path, "compiled", steps=3, compile=True),
+    )
+    for one, other in zip(figures(plain), figures(compiled), strict=True):
+        assert other["loss"] == pytest.approx(one["loss"], rel=1e-4)
+    assert Tag2Text.from_pretrained(compiled / "model")
