@@ -32,6 +32,7 @@ from model.text import GenerationDecoder
 Gather = Callable[[Tensor], Tensor]
 START: Final = 0.07  # temperature that training starts from
 RANGE: Final = (0.001, 0.5)  # and within which it stays
+PAIRS: Final = 64  # texts matched with an image at once
 
 
 class AlignmentEncoder(nn.Module):
@@ -138,6 +139,24 @@ def right_answers(keys: Tensor, others: Tensor) -> Tensor:
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(*widened(logits, targets))
+
+
+def pair_logits(encoder: AlignmentEncoder, ids: Tensor, mask: Tensor, image: Tensor) -> Tensor:
+    """Return the logits (images, texts) of each image and each text belonging together.
+
+    ``ids`` and ``mask`` (texts, tokens), ``image`` tokens (images, tokens, image width). The
+    image's keys and values are repeated for ``PAIRS`` texts at a time.
+    """
+    source = encoder.look_up(image)
+    rows = []
+    for row in range(len(image)):
+        parts = []
+        for start in range(0, len(ids), PAIRS):
+            some, kept = ids[start : start + PAIRS], mask[start : start + PAIRS]
+            same = torch.full((len(some),), row, device=image.device)
+            parts.append(encoder.match(some, kept, [layer.select(same) for layer in source]))
+        rows.append(torch.cat(parts))
+    return torch.stack(rows)
 
 
 class Negatives(NamedTuple):

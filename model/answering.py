@@ -13,7 +13,7 @@ from model.network import Network
 from model.tokenizer import Tokenizer, Tokens
 from vocab.errors import InputError
 
-ROWS: Final = 1024  # answers decoded at once, over all images: they hold keys and values each
+ROWS: Final = 128  # answers decoded at once, over all images: some 4 MB of keys and values each
 
 
 def encode_questions(
@@ -77,7 +77,8 @@ def _scores(
     network: Network, source: Source, answers: Sequence[str], tokenizer: Tokenizer
 ) -> Tensor:
     """Return log-probabilities (batch, answers), one token of all the answers after the other."""
-    ids, mask = tokenizer.encode_captions(answers, prompt="")
+    longest = network.config.max_caption_tokens
+    ids, mask = tokenizer.encode_captions(answers, prompt="", max_tokens=longest)
     batch, count = len(source.layers[0].keys), len(answers)
     device = source.layers[0].keys.device
     ids, mask = ids.to(device).repeat(batch, 1), mask.to(device).repeat(batch, 1)

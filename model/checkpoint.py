@@ -78,10 +78,14 @@ def fill(module: nn.Module, weights: Mapping[str, Tensor], origin: str) -> None:
                 f"{origin}: {name} is {list(value.shape)}, the model's is {list(target.shape)}; "
                 "the weights are of another configuration or vocabulary"
             )
+        if target.is_floating_point() != value.is_floating_point():
+            raise InputError(f"{origin}: {name} holds {value.dtype}, the model {target.dtype}")
         if id(target) in filled and not torch.equal(target, value.to(target)):
             raise InputError(f"{origin}: {name} differs from its twin, and the model has but one")
         with torch.no_grad():
             target.copy_(value)
+        if not target.isfinite().all():
+            raise InputError(f"{origin}: {name} holds numbers that are not finite; it is broken")
         filled.add(id(target))
 
 
@@ -112,7 +116,7 @@ def read_pickle(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path}: holds more than weights, or is no checkpoint; it was not run or loaded"
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # what is broken fails anywhere: bit flips raised ten types of error
         raise _unreadable(path, error) from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: holds {type(content).__name__}, not a dictionary of weights")

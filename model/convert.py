@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+import torch
 from torch import Tensor
 
 from vocab.errors import InputError
@@ -103,8 +104,8 @@ def convert_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
             continue
         if target is None:
             continue
-        value = tensor[0] if name in ("fc.W", "fc.b") else tensor
-        if target in ours and not (ours[target] == value).all():
+        value = tensor.squeeze(0) if name in ("fc.W", "fc.b") else tensor
+        if target in ours and not torch.equal(ours[target], value):
             raise InputError(f"{name} differs from its twin; the checkpoint is not a whole one")
         ours[target] = value
     if unknown:

@@ -37,3 +37,15 @@ def user_tags(given: Iterable[str]) -> list[str]:
     if not kept:
         raise InputError("no tag among those given; leave tags out to use recognised ones")
     return kept
+
+
+def rows_of_tags(tags: Sequence[str] | Sequence[Sequence[str]], count: int) -> list[list[str]]:
+    """Return each image's own of the tags that a person gave: one list for all, or one an image.
+
+    :class:`InputError` when the lists are not ``count``, and as :func:`user_tags` says.
+    """
+    if isinstance(tags, str) or all(isinstance(tag, str) for tag in tags):
+        return [user_tags(tags)] * count  # type: ignore[arg-type]
+    if len(tags) != count:
+        raise InputError(f"{len(tags)} lists of tags for {count} images: give as many")
+    return [user_tags(row) for row in tags]

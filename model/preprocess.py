@@ -6,6 +6,7 @@ Pixels stay bytes until they are beside the weights: floats are four times the t
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import warnings
 from collections.abc import Iterator
@@ -23,6 +24,11 @@ from vocab.errors import InputError
 Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | Tensor"
 # Of Pillow's many formats only these: others run programs (EPS) or are no photographs.
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+
+
+# Odd EXIF or a palette is no reason to speak. By module: a filter set for each image would not be
+# safe in threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class ImageError(InputError):
@@ -45,6 +51,8 @@ def open_picture(picture: Picture, *, side: int | None = None) -> Image.Image:
     with _errors(str(path)), Image.open(path, formats=FORMATS) as image:
         if side is not None:
             image.draft(None, (2 * side, 2 * side))
+        if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
+            raise Image.DecompressionBombError  # Pillow itself reads twice as many
         return _upright_rgb(image)
 
 
@@ -92,9 +100,7 @@ def _upright_rgb(image: Image.Image) -> Image.Image:
 def _errors(name: str) -> Iterator[None]:
     """Say in one line what is wrong with an image; decoders raise errors of every kind."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd EXIF or a large image is no reason to fail
-            yield
+        yield
     except ImageError:
         raise
     except Exception as error:

@@ -32,9 +32,16 @@ def read_released(path: Path) -> dict[str, Tensor]:
     """Return the weights of a released ``.pth``, which lie under ``model``, by released names."""
     content: Any = read_pickle(path)
     weights = content.get("model", content)
-    if not isinstance(weights, dict) or not all(isinstance(w, Tensor) for w in weights.values()):
+    if not isinstance(weights, dict) or not all(map(_is_weight, weights.items())):
         raise InputError(f"{path}: has no weights under 'model'; is it a released Tag2Text?")
     return weights
+
+
+def _is_weight(item: tuple[Any, Any]) -> bool:
+    name, value = item
+    if not isinstance(name, str) or not isinstance(value, Tensor):
+        return False
+    return value.layout == torch.strided and not value.is_meta
 
 
 def convert_weights(
@@ -51,13 +58,13 @@ def convert_weights(
     :class:`InputError` when ``classes`` is not the number of labels, or weights do not fit.
     """
     ours = convert_names(weights)
-    labels = len(ours["tagging.labels"]) if "tagging.labels" in ours else 0
+    labels = ours["tagging.labels"].shape[:1].numel() if "tagging.labels" in ours else 0
     if labels != classes:
         raise InputError(
             f"the checkpoint has {labels} labels, the vocabulary {classes}; give the tag list "
             "that it was trained with"
         )
-    size = image_size or _image_size(ours, config)
+    size = _image_size(ours, config) if image_size is None else image_size
     network = Network(replace(config, image_size=size), classes=classes)
     resized = {name: _resized(name, tensor, size // STRIDE) for name, tensor in ours.items()}
     fill(network, resized, "the checkpoint")
@@ -72,14 +79,16 @@ def read_tag_list(path: Path, blocks: Sequence[int] | None = None) -> Vocabulary
     released threshold of 0.7.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8; convert the file") from error
-    names = [line.strip() for line in lines]
+    names = [line.strip() for line in text.rstrip().split("\n")]
+    if "" in names:
+        raise InputError(f"{path}:{names.index('') + 1}: is empty; every line is a class")
     sizes = tuple(blocks or (len(names), 0, 0))
-    if len(sizes) != len(BLOCK_KINDS) or sum(sizes) != len(names):
+    if len(sizes) != len(BLOCK_KINDS) or sum(sizes) != len(names) or min(sizes) < 0:
         raise InputError(
             f"{path}: has {len(names)} tags; the sizes of its blocks (objects and scenes, "
             f"actions, attributes) are given as {', '.join(map(str, sizes))}"
@@ -99,19 +108,24 @@ def _entry(tag: Tag) -> Entry:
 
 def _image_size(weights: Mapping[str, Tensor], config: ModelConfig) -> int:
     """Return the image size in pixels: Swin's window is a 32nd of it, its table (2w - 1)^2."""
-    rows = next((len(tensor) for name, tensor in weights.items() if name.endswith(_TABLE)), 0)
-    return _window(rows) * STRIDE if rows else config.image_size
+    windows = (_window(table) for name, table in weights.items() if name.endswith(_TABLE))
+    window = next(windows, 0)
+    return window * STRIDE if window else config.image_size
 
 
-def _window(rows: int) -> int:
-    return (math.isqrt(rows) + 1) // 2
+def _window(table: Tensor) -> int:
+    """Return the side w of the window of a table ((2w - 1)^2, heads); 0 when it is none."""
+    rows = len(table) if table.dim() == 2 else 0
+    side = math.isqrt(rows)
+    return (side + 1) // 2 if side % 2 and side * side == rows else 0
 
 
 def _resized(name: str, table: Tensor, window: int) -> Tensor:
     """Return a table of relative positions ((2w - 1)^2, heads) for another window, bicubic."""
-    if not name.endswith(_TABLE) or _window(len(table)) == window:
+    own = _window(table) if name.endswith(_TABLE) else 0
+    if own in (0, window):
         return table
-    side, wanted = 2 * _window(len(table)) - 1, 2 * window - 1
+    side, wanted = 2 * own - 1, 2 * window - 1
     grid = table.float().T.reshape(1, -1, side, side)
     with torch.no_grad():
         resized = F.interpolate(grid, (wanted, wanted), mode="bicubic", align_corners=False)

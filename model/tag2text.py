@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import torch
+from PIL import Image
 from torch import Tensor
 
-from model.alignment import AlignmentEncoder
+from model.alignment import AlignmentEncoder, pair_logits
 from model.answering import encode_questions, generate_answers, rank_answers
 from model.card import card
 from model.checkpoint import load_weights, read_fingerprint, save_weights
 from model.config import ModelConfig, from_json
 from model.generation import generate
-from model.guidance import spoken, user_tags
+from model.guidance import rows_of_tags, spoken
 from model.heatmap import attention_maps, to_grid
 from model.network import Network
 from model.preprocess import Picture, normalise, to_pixels
@@ -31,6 +32,7 @@ from vocab.vocabulary import Vocabulary
 
 GUIDING: Final = 16  # recognised tags that guide a caption at most: more do not fit 40 tokens
 BATCH: Final = 16  # images worked on at once
+TEXTS: Final = 64  # texts encoded at once
 WEIGHTS: Final = "model.safetensors"
 CONFIG: Final = "config.json"
 CARD: Final = "README.md"
@@ -155,6 +157,8 @@ class Tag2Text:
         ``top`` is how many to return at most. With one of these two and no ``threshold``, a tag
         need pass none.
         """
+        if top is not None and top < 1:
+            raise InputError(f"top {top}: take 1 or more, or leave it out")
         ids = None if labels is None else label_ids(self.vocabulary, labels)
         tags = self.vocabulary.tags if ids is None else [self.vocabulary.tags[i] for i in ids]
         floor = self._floor(threshold, ids, bounded=top is not None or labels is not None)
@@ -184,10 +188,10 @@ class Tag2Text:
         other parameters are those of :func:`~model.generation.generate`.
         """
         pictures = list(images)
-        given = None if tags is None else _rows(tags, len(pictures))
+        given = None if tags is None else rows_of_tags(tags, len(pictures))
         made: list[Description] = []
         for features in self._features(pictures, batch_size):
-            rows = self._guidance(features, given, len(made), threshold)
+            rows = self._guidance(features, given, len(made), threshold=threshold)
             ids, mask = self._tokens(rows)
             captions = generate(
                 self.network,
@@ -222,19 +226,15 @@ class Tag2Text:
         log-probability of a free answer's tokens, the whole log-probability of a given one.
         """
         pictures = list(images)
-        if len(pictures) != len(questions):
-            raise InputError(
-                f"{len(pictures)} images with {len(questions)} questions: give as many"
-            )
-        given = None if tags is None else _rows(tags, len(pictures))
+        if isinstance(questions, str) or len(pictures) != len(questions):
+            raise InputError(f"{len(pictures)} images: give a list of as many questions")
+        given = None if tags is None else rows_of_tags(tags, len(pictures))
         made: list[Description] = []
         for features in self._features(pictures, batch_size):
-            rows = self._guidance(features, given, len(made), None)
+            part = questions[len(made) : len(made) + len(features)]
+            rows = self._guidance(features, given, len(made), questions=part)
             asked = encode_questions(
-                self.tokenizer,
-                questions[len(made) : len(made) + len(features)],
-                rows,
-                max_tokens=self.config.max_tag_tokens,
+                self.tokenizer, part, rows, max_tokens=self.config.max_tag_tokens
             )
             if answers is None:
                 free = generate_answers(
@@ -263,7 +263,10 @@ class Tag2Text:
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Return unit vectors (texts, projection), float32 on the CPU, to compare with images."""
-        return self._alignment().encode_text(*self._texts(texts)).cpu()
+        encoder = self._alignment()
+        ids, mask = self._texts(texts)
+        places = (slice(start, start + TEXTS) for start in range(0, len(ids), TEXTS))
+        return torch.cat([encoder.encode_text(ids[at], mask[at]).cpu() for at in places])
 
     @torch.no_grad()
     def match(
@@ -274,17 +277,13 @@ class Tag2Text:
         The similarity is the cosine of :meth:`encode_image` and :meth:`encode_text`, which finds
         candidates; the probability looks at both together, and costs a pass for each pair.
         """
-        encoder = self._alignment()
+        encoder, vectors = self._alignment(), self.encode_text(texts)
         ids, mask = self._texts(texts)
-        vectors = encoder.encode_text(ids, mask)
         similarity, probability = ([torch.empty(0, len(texts))] for _ in range(2))
         for features in self._features(images, batch_size):
-            similarity.append((encoder.encode_image(features) @ vectors.T).cpu())
-            source = encoder.look_up(features)
-            for row in range(len(features)):
-                same = torch.full((len(ids),), row, device=self.device)
-                logits = encoder.match(ids, mask, [layer.select(same) for layer in source])
-                probability.append(torch.sigmoid(logits.float())[None].cpu())
+            similarity.append(encoder.encode_image(features).cpu() @ vectors.T)
+            logits = pair_logits(encoder, ids, mask, features)
+            probability.append(torch.sigmoid(logits.float()).cpu())
         return Match(torch.cat(similarity), torch.cat(probability))
 
     @torch.no_grad()
@@ -293,9 +292,11 @@ class Tag2Text:
         head = self.network.tagging
         if not isinstance(head, TaggingHead):
             raise InputError("a model whose tagging head is a full connection has no heatmaps")
-        ids = torch.tensor([self.vocabulary.index(Tag(tag[0], tag[1])) for tag in tags])
+        ids = label_ids(self.vocabulary, [f"{tag[0]}:{tag[1]}" for tag in tags])
         (features,) = self._features([image], 1)
-        return to_grid(attention_maps(head, features, ids.to(self.device))[0]).cpu()
+        return to_grid(
+            attention_maps(head, features, torch.tensor(ids, device=self.device))[0]
+        ).cpu()
 
     def _features(self, images: Iterable[Picture], batch_size: int) -> Iterator[Features]:
         for pictures in _batches(images, batch_size):
@@ -320,18 +321,32 @@ class Tag2Text:
         features: Features,
         given: list[list[str]] | None,
         start: int,
-        threshold: float | None,
+        *,
+        threshold: float | None = None,
+        questions: Sequence[str] | None = None,
     ) -> list[list[str]]:
-        """Return the names that guide each image of a batch, in the order of the classes."""
+        """Return the names that guide each image of a batch, those that its tokens hold.
+
+        Recognised ones come in the order of the classes, and the least sure are left out.
+        """
+        asked: Sequence[str | None] = questions or [None] * len(features)
         if given is not None:
-            return given[start : start + len(features)]
+            rows = given[start : start + len(features)]
+            return [self._fitting(*row) for row in zip(rows, asked, strict=True)]
         floor = self._floor(threshold, None, bounded=False)
         made = []
-        for scores in self._scores(features, None):
+        for scores, question in zip(self._scores(features, None), asked, strict=True):
             surest = choose(scores, floor, self.vocabulary.tags, GUIDING)
             tags = [Tag(found.kind, found.tag) for found in surest]
-            made.append(spoken(sorted(tags, key=self.vocabulary.index)))
+            fitting = self._fitting(spoken(tags), question)
+            tags.sort(key=self.vocabulary.index)
+            made.append([name for name in spoken(tags) if name in fitting])
         return made
+
+    def _fitting(self, names: list[str], question: str | None) -> list[str]:
+        before = [] if question is None else [question]
+        longest = self.config.max_tag_tokens
+        return self.tokenizer.fitting([*before, *names], max_tokens=longest)[len(before) :]
 
     def _tokens(self, rows: list[list[str]]) -> tuple[Tensor, Tensor]:
         ids, mask = self.tokenizer.encode_tags(rows, max_tokens=self.config.max_tag_tokens)
@@ -340,7 +355,7 @@ class Tag2Text:
     def _texts(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         if isinstance(texts, str) or not texts:
             raise InputError(f"texts {texts!r}: give a list of one or more")
-        ids, mask = self.tokenizer.encode_texts(texts)
+        ids, mask = self.tokenizer.encode_texts(texts, max_tokens=self.config.max_caption_tokens)
         return ids.to(self.device), mask.to(self.device)
 
     def _alignment(self) -> AlignmentEncoder:
@@ -364,8 +379,8 @@ def _check_fingerprint(folder: Path, vocabulary: Vocabulary) -> None:
 def _batches(images: Iterable[Picture], size: int) -> Iterator[list[Picture]]:
     if size < 1:
         raise InputError(f"batch size {size}: take 1 or more")
-    if isinstance(images, str | Path):
-        raise InputError(f"images {str(images)!r}: give a list of them")
+    if isinstance(images, str | Path | Image.Image):
+        raise InputError("images: give a list of them, of one if need be")
     batch: list[Picture] = []
     for image in images:
         batch.append(image)
@@ -374,15 +389,6 @@ def _batches(images: Iterable[Picture], size: int) -> Iterator[list[Picture]]:
             batch = []
     if batch:
         yield batch
-
-
-def _rows(tags: Sequence[str] | Sequence[Sequence[str]], count: int) -> list[list[str]]:
-    """Return the given tags of each of ``count`` images."""
-    if isinstance(tags, str) or all(isinstance(tag, str) for tag in tags):
-        return [user_tags(tags)] * count  # type: ignore[arg-type]
-    if len(tags) != count:
-        raise InputError(f"{len(tags)} lists of tags for {count} images: give as many")
-    return [user_tags(row) for row in tags]
 
 
 def _described(

@@ -78,6 +78,10 @@ class Tokenizer:
         rows = [self._joined([self._tag(tag) for tag in row], max_tokens) for row in tags]
         return self._padded(rows, pad_to)
 
+    def fitting(self, tags: Sequence[str], *, max_tokens: int = MAX_TOKENS) -> list[str]:
+        """Return the tags of a row that :meth:`encode_tags` does not leave out."""
+        return list(tags[: self._room([self._tag(tag) for tag in tags], max_tokens)])
+
     def encode_captions(
         self, captions: Sequence[str], *, prompt: str = PROMPT, max_tokens: int = MAX_TOKENS
     ) -> Tokens:
@@ -123,18 +127,23 @@ class Tokenizer:
         return [found.ids for found in self._pieces.encode_batch_fast(list(texts))]
 
     def _joined(self, tags: Sequence[Sequence[int]], max_tokens: int) -> list[int]:
-        ids = [self.enc]
-        for tag in tags:
+        kept = tags[: self._room(tags, max_tokens)]
+        ids = [token for tag in kept for token in (self._between, *tag)]
+        return [self.enc, *ids[1:], self.sep]
+
+    def _room(self, tags: Sequence[Sequence[int]], max_tokens: int) -> int:
+        """Return how many of the tags fit, one after the other."""
+        used = 1  # [ENC]
+        for place, tag in enumerate(tags):
             if len(tag) > max_tokens - 2:
                 raise InputError(
-                    f"tag {self.decode(tag)[:40]!r}... has {len(tag)} tokens, "
+                    f"{self.decode(tag)[:40]!r}... has {len(tag)} tokens, "
                     f"{max_tokens - 2} are the most; shorten it"
                 )
-            between = [self._between] if len(ids) > 1 else []
-            if len(ids) + len(between) + len(tag) >= max_tokens:
-                break
-            ids += [*between, *tag]
-        return [*ids, self.sep]
+            used += len(tag) + 1  # what stands after it, or [SEP]
+            if used > max_tokens:
+                return place
+        return len(tags)
 
     def _framed(self, texts: Sequence[str], first: int, max_tokens: int) -> Tokens:
         rows = [[first, *ids[: max_tokens - 2], self.sep] for ids in self._spelled(texts)]
@@ -248,6 +257,8 @@ def _check(path: Path, listed: Sequence[str], words: int | None) -> None:
     if len(known) != len(listed):
         twice = next(word for index, word in enumerate(listed) if word in listed[:index])
         raise InputError(f"{path}: holds {twice!r} twice; the file was edited, get it anew")
+    if listed[0] != _BERT[0]:
+        raise InputError(f"{path}: its first word is not [PAD], which is 0 in every BERT")
     if words is not None and len(listed) != words:
         raise InputError(
             f"{path}: has {len(listed):,} words with [DEC] and [ENC], the model has {words:,}; "

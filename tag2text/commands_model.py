@@ -264,7 +264,8 @@ def _folders(paths: Iterable[Path]) -> dict[Path, str]:
     """Return a folder name for each image: its own, with a number where another has the same."""
     named: dict[str, Path] = {}
     for path in paths:
-        names = (f"{path.stem}-{n}" if n > 1 else path.stem for n in itertools.count(1))
+        stem = path.stem.strip(".") or "image"  # of "...jpg" the stem is "..", which leads out
+        names = (f"{stem}-{n}" if n > 1 else stem for n in itertools.count(1))
         named[next(name for name in names if name not in named)] = path
     return {path: name for name, path in named.items()}
 
@@ -281,7 +282,7 @@ def _write_heatmaps(
     folder.mkdir(parents=True, exist_ok=True)
     whole = open_picture(picture.path, side=SIDE)
     for tag, grid in zip(found, model.heatmaps(picture.pixels, found), strict=True):
-        name = re.sub(r"[^\w-]", "_", f"{tag.kind}-{tag.tag}")
+        name = re.sub(r"[^\w-]", "_", f"{tag.kind}-{tag.tag}")[:60]
         overlay(whole, grid).save(folder / f"{name}.jpg", quality=90)
 
 

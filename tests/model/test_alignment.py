@@ -21,7 +21,7 @@ from model.network import Network
 from vocab.errors import InputError
 
 CONFIG = preset(
-    "tiny", width=32, heads=4, feed_forward=64, dropout=0.0, words=50, positions=16, projection=8
+    "tiny", width=32, heads=4, feed_forward=64, dropout=0.0, words=50, positions=40, projection=8
 )
 
 

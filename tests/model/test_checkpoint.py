@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import re
+import warnings
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
@@ -158,3 +162,34 @@ def test_no_file_and_no_dictionary(tmp_path: Path) -> None:
     torch.save([torch.ones(1)], tmp_path / "list.pth")
     with pytest.raises(InputError, match="holds list, not a dictionary"):
         read_pickle(tmp_path / "list.pth")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (torch.tensor([1.0, math.nan]), "not finite"),
+        (torch.tensor([1.0, 1e300], dtype=torch.float64), "not finite"),
+        (torch.tensor([1, 2]), "int64"),
+        (torch.tensor([True, False]), "bool"),
+        (torch.tensor([1 + 1j, 0]), "complex64"),
+    ],
+)
+def test_numbers_that_are_no_weights_are_refused(value: Tensor, message: str) -> None:
+    module = nn.Linear(1, 2)
+    with pytest.raises(InputError, match=message):
+        fill(module, {"weight": torch.ones(2, 1), "bias": value}, "x")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_flipped_bits_are_one_clear_line(zipped: bool, tmp_path: Path) -> None:
+    path, random = tmp_path / "a.pth", Random(0)
+    torch.save({"a": torch.ones(4)}, path, _use_new_zipfile_serialization=zipped)
+    whole = path.read_bytes()
+    for _ in range(400):
+        broken = bytearray(whole)
+        for _ in range(3):
+            broken[random.randrange(len(broken))] = random.randrange(256)
+        path.write_bytes(broken)
+        with contextlib.suppress(InputError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            read_pickle(path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +113,23 @@ def test_decompression_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(ImageError, match="has too many pixels"):
         to_pixels(saved(tmp_path / "a.png", picture("PNG")), SIZE)
+
+
+def test_more_pixels_than_memory_is_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(tmp_path / "a.png", picture("PNG", size=(20, 15)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)  # Pillow itself would warn, and go on
+    with pytest.raises(ImageError, match="has too many pixels"):
+        to_pixels(path, SIZE)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)
+    assert to_pixels(path, SIZE).shape == (3, SIZE, SIZE)
+
+
+def test_reading_leaves_the_filters_of_warnings_alone(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.png", picture("PNG"))
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: to_pixels(path, SIZE), range(200)))
+    assert warnings.filters == before
 
 
 @pytest.mark.parametrize(

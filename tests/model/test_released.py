@@ -139,3 +139,51 @@ def test_tag_list_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
     with pytest.raises(InputError, match="not UTF-8"):
         read_tag_list(tmp_path / "latin.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("fc.W", torch.tensor(1.0)),
+        ("fc.W", torch.zeros(0, 5, 128)),
+        ("label_embed.weight", torch.tensor(1.0)),
+        (TABLE, torch.zeros(150, 2)),
+        (TABLE, torch.zeros(0, 2)),
+        (TABLE, torch.tensor(1.0)),
+        (TABLE, torch.zeros(9, 2, 2)),
+        ("text_decoder.cls.predictions.decoder.weight", torch.zeros(3, 3)),
+    ],
+)
+@pytest.mark.parametrize("size", [None, 96])
+def test_odd_shapes_are_refused(
+    weights: dict[str, Tensor], name: str, value: Tensor, size: int | None
+) -> None:
+    assert name in weights
+    with pytest.raises(InputError):
+        convert_weights({**weights, name: value}, classes=5, config=SMALL, image_size=size)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {5: torch.ones(1)},
+        {"fc.b": 1.0},
+        {"fc.b": torch.ones(1, 5).to_sparse()},
+        {"fc.b": torch.ones(1, 5, device="meta")},
+    ],
+)
+def test_what_are_no_plain_weights_is_refused(
+    content: dict[object, object], tmp_path: Path
+) -> None:
+    torch.save({"model": content}, tmp_path / "a.pth")
+    with pytest.raises(InputError, match="no weights under 'model'"):
+        read_released(tmp_path / "a.pth")
+
+
+def test_tag_list_of_another_editor(tmp_path: Path) -> None:
+    path = tmp_path / "tag_list.txt"
+    path.write_bytes(b"\xef\xbb\xbfdog\r\ncat\r\n")
+    assert [tag.tag for tag in read_tag_list(path).tags] == ["dog", "cat"]
+    path.write_text("dog\n\ncat\n")
+    with pytest.raises(InputError, match=r"tag_list\.txt:2: is empty"):
+        read_tag_list(path)

@@ -212,3 +212,16 @@ def test_convert_writes_onnx(checkpoint: Path, tmp_path: Path) -> None:
     result = invoke(*line, "--blocks", "2,1,1")
     assert "of PyTorch's" in result.stdout
     assert (tmp_path / "model" / "tagging.onnx").exists()
+
+
+def test_heatmaps_stay_in_their_folder(model: Path, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("...jpg", "..jpg"):
+        (images / name).write_bytes(picture())
+    maps = tmp_path / "deep" / "maps"
+    paths = (images / "...jpg", images / "..jpg")
+    result = invoke("tag", *paths, "--model", model, "--labels", "dog", "--heatmap", maps)
+    assert result.exit_code == 0
+    found = sorted(str(path.relative_to(tmp_path / "deep")) for path in maps.parent.rglob("*.jpg"))
+    assert found == ["maps/image-2/object-dog.jpg", "maps/image/object-dog.jpg"]
