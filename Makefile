@@ -29,6 +29,9 @@ demo: $(INSTALLED) ## captions to tags to labelled shards, afresh, on drawn scen
 	rm -rf demo
 	$(BIN)/tag2text demo --output demo
 
+# Workers keep to one core each: with more threads than cores PyTorch's wait for each other's turns.
+test test-all: export OMP_NUM_THREADS = 1
+
 test: $(TOOLS) lint ## lint, types and every test that is not slow
 	$(BIN)/python -m pytest -m 'not slow' -n 2
 
