@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from model.checkpoint import fill, read_pickle
 from model.config import ModelConfig
-from model.convert import convert_names
 from model.image import STRIDE
 from model.network import Network
+from model.released_names import convert_names
 from vocab.errors import InputError
 from vocab.graph import Tag
 from vocab.vocabulary import Entry, Vocabulary

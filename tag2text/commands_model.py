@@ -197,7 +197,7 @@ def _work_through(
                 typer.echo(show(picture, next(results)))
                 continue
             bad += 1
-            typer.echo(f"tag2text: {picture.error}", err=True)
+            typer.echo(f"tag2text: {_printable(picture.error)}", err=True)
             if as_json:
                 typer.echo(_json_line(picture.path, error=picture.error))
     if bad:
@@ -286,8 +286,15 @@ def _write_heatmaps(
         overlay(whole, grid).save(folder / f"{name}.jpg", quality=90)
 
 
+def _printable(text: object) -> str:
+    """Return text that no file name can use to steer the terminal or break the line."""
+    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+    return "".join(shown)
+
+
 def _json_line(path: Path, **values: object) -> str:
-    return json.dumps({"image": str(path), **values}, ensure_ascii=False)
+    line = json.dumps({"image": str(path), **values}, ensure_ascii=False)
+    return line.encode("utf-8", "backslashreplace").decode()  # of names that are not UTF-8
 
 
 def _tags_json(path: Path, found: Sequence[TagScore]) -> str:
@@ -300,7 +307,7 @@ def _caption_json(path: Path, made: Description) -> str:
 
 
 def _tags_text(path: Path, found: Sequence[TagScore]) -> str:
-    lines = [typer.style(str(path), bold=True)]
+    lines = [typer.style(_printable(path), bold=True)]
     for kind, colour in COLOURS.items():
         tags = [f"{t.tag} {t.score:.2f}" for t in found if t.kind == kind]
         if tags:
@@ -310,4 +317,4 @@ def _tags_text(path: Path, found: Sequence[TagScore]) -> str:
 
 def _caption_text(path: Path, made: Description) -> str:
     guided = typer.style(f"  ({', '.join(made.tags) or 'no tags'})", dim=True)
-    return f"{typer.style(str(path), bold=True)}\n  {made.text}{guided}"
+    return f"{typer.style(_printable(path), bold=True)}\n  {made.text}{guided}"

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from model.convert import our_name
+from model.released_names import our_name
 
 GOLDEN = Path(__file__).with_name("golden_224.npz")
 _SHARED = re.compile(

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from benchmarks.captioning import Forgetful, with_decoder
-from model.convert import our_name
 from model.generation import (
     Caption,
     _Rules,
@@ -18,6 +17,7 @@ from model.generation import (
     read_guidance,
 )
 from model.network import Network
+from model.released_names import our_name
 from model.tokenizer import Tokens
 from tests.model.texts import small_images, small_network, small_tokenizer
 from vocab.errors import InputError

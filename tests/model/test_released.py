@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from model.config import preset
-from model.convert import our_name
 from model.network import Network
 from model.released import RELEASED, convert_weights, read_released, read_tag_list
+from model.released_names import our_name
 from tests.model.released import drawn_weights
 from vocab.errors import InputError
 from vocab.graph import Tag

@@ -225,3 +225,17 @@ def test_heatmaps_stay_in_their_folder(model: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0
     found = sorted(str(path.relative_to(tmp_path / "deep")) for path in maps.parent.rglob("*.jpg"))
     assert found == ["maps/image-2/object-dog.jpg", "maps/image/object-dog.jpg"]
+
+
+@pytest.mark.parametrize("command", ["tag", "caption"])
+def test_names_of_files_are_never_more_than_text(command: str, model: Path, tmp_path: Path) -> None:
+    names = ["\x1b[31mred.jpg", "caf\udce9.jpg", "two\nlines.jpg"]
+    for name in names:
+        (tmp_path / name).write_bytes(picture())
+    (tmp_path / "\x1b[2Jbroken.jpg").write_bytes(b"no image")
+    shown = invoke(command, tmp_path, "--model", model)
+    assert "\x1b" not in shown.output
+    for name in ("\\x1b[31mred.jpg", "caf\\udce9.jpg", "two\\nlines.jpg"):
+        assert f"/{name}\n" in shown.stdout
+    found = lines(invoke(command, tmp_path, "--model", model, "--json"))
+    assert {Path(str(row["image"])).name for row in found} == {*names, "\x1b[2Jbroken.jpg"}
