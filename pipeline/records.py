@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -93,6 +93,15 @@ class RowWriter:
             self._rows = []
 
 
+def read_table(stream: Any, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the table of an open Parquet file.
+
+    Without Arrow's own threads, here and in the other readers: one that still holds a Python file
+    when the interpreter ends takes the process with it (SIGABRT, arrow issues 34314 and 50482).
+    """
+    return pq.read_table(stream, columns=columns, use_threads=False, pre_buffer=False)
+
+
 def read_batches(
     path: str, columns: list[str] | None = None, *, batch_rows: int = 1024
 ) -> Iterator[pa.RecordBatch]:
@@ -106,7 +115,7 @@ def read_batches(
             missing = set(columns or ()) - set(file.schema_arrow.names)
             if missing:  # Arrow would leave them out without a word
                 raise pa.ArrowKeyError(f"no column {min(missing)}")
-            yield from file.iter_batches(batch_size=batch_rows, columns=columns)
+            yield from file.iter_batches(batch_size=batch_rows, columns=columns, use_threads=False)
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise InputError(f"{path}: no such file; make its directory anew") from error

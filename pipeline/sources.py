@@ -247,7 +247,8 @@ def _parquet_entries(path: str, config: SourceConfig) -> Iterator[Entry]:
         with open_file(path) as stream, pq.ParquetFile(stream) as file:
             image, _ = _places(path, file.schema_arrow.names, config)
             names = [config.caption_column] + [config.image_column] * (image is not None)
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names):
+            batches = file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False)
+            for batch in batches:
                 captions = _values(batch.column(config.caption_column))
                 images = (
                     _values(batch.column(names[-1]))

@@ -5,6 +5,7 @@ Heavy modules are imported inside the commands, so that ``tag2text --help`` is q
 
 from __future__ import annotations
 
+import _thread
 import logging
 import os
 import sys
@@ -76,6 +77,7 @@ def main() -> None:
     # Beam and others warn through the root logger while they are imported; our own words are
     # printed, never logged.
     logging.basicConfig(level=logging.ERROR)
+    sys.unraisablehook = _stop_anyway
     try:
         app()
     except BrokenPipeError:
@@ -88,6 +90,14 @@ def main() -> None:
     except Exception as error:
         _report(error)
         sys.exit(_exit_code(error))
+
+
+def _stop_anyway(unraisable: sys.UnraisableHookArgs) -> None:
+    """Interrupt once more when ctrl-C fell into a finalizer, where Python would ignore it."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        _thread.interrupt_main()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def _exit_code(error: Exception) -> int:

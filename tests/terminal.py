@@ -79,7 +79,7 @@ class Terminal:
         self._stream.feed(data)
         return seen
 
-    def wait(self, seen: Callable[[list[str]], object], seconds: float = 10) -> Seen:
+    def wait(self, seen: Callable[[list[str]], object], seconds: float = 60) -> Seen:
         """Return when the lines of the screen are as wanted; ``TimeoutError`` shows what is."""
         deadline = time.perf_counter() + seconds
         moment = Seen(time.perf_counter(), self.cpu())
@@ -90,7 +90,7 @@ class Terminal:
             moment = step or moment
         return moment
 
-    def wait_for(self, text: str, seconds: float = 10) -> Seen:
+    def wait_for(self, text: str, seconds: float = 60) -> Seen:
         """Return when a line holds the text."""
         return self.wait(lambda lines: any(text in line for line in lines), seconds)
 

@@ -94,7 +94,7 @@ def _batches(shards: Sequence[Path], keys: pa.Array) -> Iterator[Batch]:
             with pq.ParquetFile(shard) as file:
                 if missing := set(COLUMNS) - set(file.schema_arrow.names):
                     raise pa.ArrowKeyError(f"no column {min(missing)}")
-                for batch in file.iter_batches(BATCH_ROWS, columns=COLUMNS):
+                for batch in file.iter_batches(BATCH_ROWS, columns=COLUMNS, use_threads=False):
                     yield _batch(batch, keys, first)
                     first += len(batch)
         except (pa.ArrowException, OSError) as error:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.count import Selection
-from tag2text.cli import app
+from tag2text.cli import STOPPED, app
 from tag2text.options import selection
 from tests.e2e.jobs import CLI, run
 from tests.factories import write_mined
@@ -90,6 +90,24 @@ def test_debug_shows_the_traceback() -> None:
     done = run(["--debug", "check", "/no/such/directory"], check=False)
     assert done.returncode == 1
     assert "Traceback" in done.stderr
+
+
+def test_ctrl_c_that_falls_into_a_finalizer_stops_all_the_same() -> None:
+    program = """
+import tag2text.cli as cli
+class Falls:
+    def __del__(self):
+        raise KeyboardInterrupt
+def work():
+    Falls()
+    for _ in range(1000): pass
+    print("went on")
+cli.app = work
+cli.main()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert ended.stderr.splitlines() == [STOPPED]
 
 
 def test_parse_for_a_person() -> None:
