@@ -5,10 +5,11 @@ Heavy modules are imported inside the commands, so that ``tag2text --help`` is q
 
 from __future__ import annotations
 
-import _thread
 import logging
 import os
+import signal
 import sys
+import threading
 import traceback
 from typing import Annotated
 
@@ -93,9 +94,9 @@ def main() -> None:
 
 
 def _stop_anyway(unraisable: sys.UnraisableHookArgs) -> None:
-    """Interrupt once more when ctrl-C fell into a finalizer, where Python would ignore it."""
+    """Interrupt again, a moment later, when ctrl-C fell where Python ignores it: a finalizer."""
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
-        _thread.interrupt_main()
+        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
     else:
         sys.__unraisablehook__(unraisable)
 
