@@ -17,6 +17,7 @@ import typer
 
 from tag2text import (
     command_download,
+    command_evaluate,
     command_parse,
     command_search,
     command_train,
@@ -43,6 +44,7 @@ app.command()(command_parse.parse)
 app.add_typer(commands_vocab.app, name="vocab")
 for command in (
     command_train.train,
+    command_evaluate.evaluate,
     commands_model.convert,
     commands_model.tag,
     commands_model.caption,
