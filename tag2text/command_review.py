@@ -114,6 +114,8 @@ def _run(
         return
     # Textual paints at most this often; at its default of 60 a key would wait 16 ms to be seen.
     os.environ.setdefault("TEXTUAL_FPS", "1000")
+    for name in ("COLUMNS", "LINES"):  # exported once, they would outweigh the window's own size
+        os.environ.pop(name, None)
     try:
         from vocab.review.screen import ReviewApp
     except ModuleNotFoundError as error:

@@ -153,7 +153,7 @@ def test_ascii_marks_on_request(start):
 
 
 def test_a_window_too_small_says_so_and_recovers(start):
-    terminal = start(columns=50, rows=12)
+    terminal = start(columns=50, rows=12, env={"COLUMNS": "80", "LINES": "24"})
     terminal.wait_for("this window is 50x12; the review needs 60x16")
     terminal.resize(120, 40)
     terminal.wait_for("rank")
