@@ -79,6 +79,8 @@ def log_of(project, name="ann"):
 
 def test_the_screen_of_80_by_24(start, project):
     terminal = ready(start("--order", "frequency"))
+    terminal.wait_for("? help")
+    terminal.wait_for("give --mined DIR")
     lines = terminal.lines
     assert lines[0].startswith("0/62 decided · kept 0 of 40")
     assert lines[2].startswith("thing 0  object")
@@ -86,10 +88,9 @@ def test_the_screen_of_80_by_24(start, project):
     assert "▸ thing 0" in lines[3]
     assert lines[22].startswith("k keep  d drop  D drop, why  m merge")
     assert "? help" in lines[23]
-    assert "give --mined DIR" in terminal.text
     terminal.send("kd")
     terminal.wait(lambda lines: lines[0].startswith("2/62 decided · kept 1 of 40"))
-    assert terminal.lines[2].startswith("thing 2  object")
+    terminal.wait(lambda lines: lines[2].startswith("thing 2  object"))
     terminal.send("u")
     terminal.wait_for("undone: dropped object:thing 1")
     terminal.send("q")
