@@ -25,7 +25,7 @@ $(TOOLS): $(INSTALLED)
 
 install: $(TOOLS) ## create .venv and install the project with its development tools
 
-demo: $(INSTALLED) ## captions to tags to labelled shards, afresh, on drawn scenes; no network, a minute
+demo: $(INSTALLED) ## captions to tags to labelled shards, afresh, on drawn scenes; no network, two minutes
 	rm -rf demo
 	$(BIN)/tag2text demo --output demo
 
