@@ -25,6 +25,7 @@ class ImageEncoder(nn.Module):
     def __init__(self, config: ModelConfig, *, pretrained: bool = False) -> None:
         super().__init__()
         backbone = _backbone(config, pretrained=pretrained)
+        backbone.head = nn.Identity()  # what stands there would never get a gradient
         self.backbone: Any = backbone
         self.width: int = backbone.num_features
         self._own_summary = getattr(self.backbone, "num_prefix_tokens", 0) > 0

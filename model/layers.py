@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 EPS = 1e-12  # of BERT's LayerNorms
+STD = 0.02  # of BERT's weights
+BERT_WIDTH = 768
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
@@ -145,8 +147,14 @@ def allowed(mask: Tensor) -> Tensor:
 
 
 def init_weights(module: nn.Module) -> None:
-    """Initialise as BERT does: normal(0, 0.02), zero biases; for ``Module.apply``."""
-    if isinstance(module, nn.Linear | nn.Embedding):
-        nn.init.normal_(module.weight, std=0.02)
+    """Initialise as BERT does: normal(0, 0.02), zero biases; for ``Module.apply``.
+
+    Layers of fewer inputs than BERT's begin with larger weights, so that what comes out varies as
+    much: 0.02 is for 768.
+    """
+    if isinstance(module, nn.Embedding):
+        nn.init.normal_(module.weight, std=STD)
+    if isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=STD * max(1.0, BERT_WIDTH / module.in_features) ** 0.5)
     if isinstance(module, nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)

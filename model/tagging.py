@@ -89,7 +89,7 @@ class TaggingHead(nn.Module):
         self.weight = nn.Parameter(torch.empty(classes, config.width))
         self.bias = nn.Parameter(torch.full((classes,), math.log(PRIOR / (1 - PRIOR))))
         self._inner = config.feed_forward
-        nn.init.normal_(self.labels, std=0.02)
+        nn.init.normal_(self.labels, std=config.width**-0.5)
         nn.init.normal_(self.weight, std=config.width**-0.5)
         self.apply(init_weights)
 

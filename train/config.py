@@ -44,7 +44,7 @@ class TrainConfig:
     reader: Reader = _flag("indexed", "indexed resumes exactly; webdataset reads stores, pipes.")
     workers: int = _flag(4, "Data processes of each process.", min=0)
     max_bad_ratio: float = _flag(0.01, "Share of unusable samples to stop at.", min=0, max=1)
-    augment: bool = _flag(True, "RandAugment, beside crops and flips.")
+    augment: bool = _flag(True, "Crops and RandAugment, beside flips.")
 
     preset: str = _flag("base", "tiny, base or base-384: sizes, and defaults of these flags.")
     model_config: str = _flag("", "A config.json with other sizes than the preset's.")
@@ -132,6 +132,7 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "base": {},
     "base-384": {"batch_size": 36, "epochs": 10, "lr": 1e-5, "warmup": 0, "schedule": "cosine"},
     "tiny": {
+        "augment": False,
         "batch_size": 16,
         "workers": 1,
         "lr": 1e-3,

@@ -128,8 +128,8 @@ def _received(images: Tensor, others: Sequence[Any]) -> Batch:
 class SampleMaker:
     """Makes samples and batches for a model.
 
-    ``training`` draws: a caption, the order of its tags, a part of the image, a flip, and with
-    ``augmented`` RandAugment. Otherwise a sample is the first caption, its tags in the order of
+    ``training`` draws: a caption, the order of its tags, a flip, and with ``augmented`` a part of
+    the image, and RandAugment. Otherwise a sample is the first caption, its tags in the order of
     the classes, and the whole image as :func:`model.preprocess.to_pixels` gives it.
     """
 
@@ -164,14 +164,15 @@ class SampleMaker:
     def _pixels(self, image: bytes, random: Random, *, may_flip: bool) -> Tensor:
         size = self.config.image_size
         try:
-            if not self.training:
-                return evaluation_pixels(image, size)
-            pixels = training_pixels(image, size, random)
+            whole = not (self.training and self.augmented)
+            pixels = (
+                evaluation_pixels(image, size) if whole else training_pixels(image, size, random)
+            )
         except ImageError:
             raise BadSampleError("broken_image") from None
-        if random.random() < 0.5 and may_flip:
+        if self.training and random.random() < 0.5 and may_flip:
             pixels = pixels.flip(1)
-        return augment(pixels, random) if self.augmented else pixels
+        return pixels if whole else augment(pixels, random)
 
     def batch(
         self, samples: Sequence[Sample], *, epoch: int, number: int, bad: Mapping[str, int]

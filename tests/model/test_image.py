@@ -8,13 +8,13 @@ import torch
 
 from model.config import ModelConfig, preset
 from model.image import ImageEncoder
+from tests.model.tiny import SWIN
 from vocab.errors import InputError
 
 
 def small(image_encoder: str = "", size: int = 64, **options: Any) -> ModelConfig:
-    tiny = preset("tiny", image_size=size)
     if not image_encoder:
-        return preset("tiny", image_size=size, image_options={**tiny.image_options, **options})
+        image_encoder, options = SWIN["image_encoder"], {**SWIN["image_options"], **options}
     return preset("tiny", image_size=size, image_encoder=image_encoder, image_options=options)
 
 
@@ -61,3 +61,12 @@ def test_a_configuration_fetches_nothing(name: str) -> None:
 def test_a_configuration_opens_no_file(option: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=option):
         ImageEncoder(small(**{option: str(tmp_path / "hostile.pth")}))
+
+
+@pytest.mark.parametrize(
+    "config", [preset("tiny"), small(), small("vit_tiny_patch16_224", depth=1)]
+)
+def test_every_weight_gets_a_gradient(config: ModelConfig) -> None:
+    encoder = ImageEncoder(config)
+    encoder(torch.randn(1, 3, 64, 64)).square().mean().backward()
+    assert [name for name, weight in encoder.named_parameters() if weight.grad is None] == []

@@ -14,12 +14,13 @@ from model.network import Network
 from model.released import RELEASED, convert_weights, read_released, read_tag_list
 from model.released_names import our_name
 from tests.model.released import drawn_weights
+from tests.model.tiny import SWIN
 from vocab.errors import InputError
 from vocab.graph import Tag
 
 CLASSES = 5
 SMALL = replace(
-    preset("tiny"),
+    preset("tiny", **SWIN),
     **{name: getattr(RELEASED, name) for name in ("attend_padding", "alignment", "tagging")},
 )
 TABLE = "visual_encoder.layers.0.blocks.0.attn.relative_position_bias_table"

@@ -15,13 +15,14 @@ from model.losses import asymmetric, binary, hill
 from model.network import Network
 from model.tagging import LinearHead, TaggingHead
 from model.topk import topk_loss
+from tests.model.tiny import SWIN
 
 CLASSES, TOKENS, IMAGE = 23, 5, 12
 
 
 def make(dropout: float = 0.0, *, double: bool = True) -> TaggingHead:
     torch.manual_seed(0)
-    config = preset("tiny", width=16, heads=4, feed_forward=32, dropout=dropout)
+    config = preset("tiny", **{**SWIN, "width": 16, "feed_forward": 32, "dropout": dropout})
     head = TaggingHead(config, classes=CLASSES, image_width=IMAGE)
     for parameter in head.parameters():  # biases and norms too: none may hide behind a zero
         torch.nn.init.normal_(parameter, std=0.3)
@@ -281,7 +282,7 @@ def test_a_full_connection_reads_the_summary_token():
 
 def test_heads_of_table_11_share_or_do_not():
     shared, own, linear = (
-        Network(preset("tiny", tagging=kind), classes=CLASSES)
+        Network(preset("tiny", **SWIN, tagging=kind), classes=CLASSES)
         for kind in ("shared", "unshared", "linear")
     )
     assert shared.interaction.layers[1].feed_forward is shared.tagging.layers[1].feed_forward

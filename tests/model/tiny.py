@@ -14,6 +14,15 @@ from vocab.graph import Tag
 from vocab.vocabulary import Entry, Vocabulary
 
 WORDS = 400
+# A Swin, as the released models have, and a tagging head of two layers, with dropout.
+SWIN: dict[str, Any] = {
+    "image_encoder": "swin_tiny_patch4_window7_224",
+    "image_options": {"embed_dim": 32, "depths": [1, 1, 2], "num_heads": [2, 4, 8]},
+    "feed_forward": 512,
+    "dropout": 0.1,
+    "tag_layers": 2,
+    "tag_heads": 4,
+}
 TAGS = (
     *(Tag("object", name) for name in ("cat", "dog", "orange", "person", "tennis racket")),
     Tag("scene", "beach"),
@@ -42,10 +51,10 @@ def tiny_tokenizer() -> Tokenizer:
 
 
 def tiny_model(**changes: Any) -> Tag2Text:
-    """Return an untrained model of the ``tiny`` preset with these changes."""
+    """Return an untrained model of the ``tiny`` preset, but with a Swin, and these changes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        config = preset("tiny", words=WORDS, **changes)
+        config = preset("tiny", **{**SWIN, "words": WORDS, **changes})
         made = Tag2Text.new(config, tiny_vocabulary(), tiny_tokenizer())
         with torch.no_grad():
             made.network.tagging.bias.normal_(std=2)  # some tags pass their threshold, some do not

@@ -233,5 +233,19 @@ def test_captions_of_a_mined_shard_come_in_order(tmp_path: Path) -> None:
     assert any("out of order" in line for line in problems(directory))
 
 
+@pytest.mark.parametrize("name", ["s-000009.tar", "s-000009.parquet", "other.index"])
+def test_a_file_that_no_job_wrote_is_found(out: Path, name: str) -> None:
+    (out / name).write_bytes((out / "s-000000.tar").read_bytes())
+    (out / "notes.txt").write_text("of a person")
+    assert problems(out) == [
+        f"{name}: no shard's stats name it; remove it, or run its `tag2text shards` again"
+    ]
+
+
+def test_broken_stats_do_not_make_their_files_foreign(out: Path) -> None:
+    (out / "s-000000_stats.json").write_text("{}")
+    assert not any("no shard's stats name it" in line for line in problems(out))
+
+
 def test_a_problem_is_a_line_that_starts_with_its_file() -> None:
     assert str(Problem("a.tar", "missing; run again")) == "a.tar: missing; run again"

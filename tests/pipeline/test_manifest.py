@@ -216,6 +216,22 @@ class TestExclusion:
         assert [row.image for row in rows(job.output)] == ["1.jpg", "42.jpg"]
         assert summary.counts == {"captions": 43, "excluded": 1, "excluded_captions": 2}
         assert (summary.rows_in, summary.bad) == (45, {})
+        (noted,) = (Path(job.output) / BAD / "00000.jsonl").read_text().splitlines()
+        assert json.loads(noted) == {
+            "key": "vg-000000001",
+            "stage": "manifest",
+            "reason": "excluded",
+            "detail": "2.jpg",
+        }
+
+    def test_what_was_left_out_on_purpose_is_not_bad(self, tmp_path: Path) -> None:
+        (tmp_path / "leave.txt").write_text("".join(f"{n}.jpg\n" for n in range(8)))
+        left_out = (str(tmp_path / "leave.txt"),)
+        job = config(tmp_path, lines(9, bad=1), exclude=left_out, max_bad_ratio=0.1)
+        summary = write_manifest(job)
+        assert (summary.rows, summary.bad, summary.counts["excluded"]) == (1, {"no_url": 1}, 8)
+        noted = (Path(job.output) / BAD / "00000.jsonl").read_text().splitlines()
+        assert [json.loads(line)["reason"] for line in noted].count("excluded") == 8
 
     def test_a_bare_number_is_an_image_of_visual_genome_there(self, tmp_path: Path) -> None:
         images = [{"id": n, "regions": [{"phrase": "a dog"}]} for n in (1, 42)]

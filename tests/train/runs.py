@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from model.config import preset
-from tests.model.tiny import WORDS
+from tests.model.tiny import SWIN, WORDS
 from tests.train.labelled import write_shards
 from train.config import TrainConfig, train_config
 from train.loop import train
@@ -18,8 +18,16 @@ TIMES = ("images_per_second", "data_share")
 def sizes(folder: Path, **changes: Any) -> str:
     """Write a config.json of a very small model without dropout; return its path."""
     options = {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "drop_path_rate": 0.0}
-    small = {"image_size": 32, "words": WORDS, "width": 32, "feed_forward": 64, "dropout": 0.0}
-    config = preset("tiny", **{**small, "image_options": options, "projection": 16, **changes})
+    small: dict[str, Any] = {
+        "image_size": 32,
+        "words": WORDS,
+        "width": 32,
+        "feed_forward": 64,
+        "dropout": 0.0,
+    }
+    config = preset(
+        "tiny", **{**SWIN, **small, "image_options": options, "projection": 16, **changes}
+    )
     path = folder / ("changed.json" if changes else "sizes.json")
     path.write_text(config.to_json())
     return str(path)

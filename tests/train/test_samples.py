@@ -69,6 +69,13 @@ def test_an_image_is_not_mirrored_under_a_caption_that_says_a_side(
     assert (len(set(grows)) == 2) == flips
 
 
+def test_without_augmentation_the_whole_image_is_seen() -> None:
+    raw = RAW._replace(text=text(["a dog on the left"], [[1]]))  # which may not be mirrored
+    seen = maker(training=False).sample(raw, 0).pixels
+    assert all(torch.equal(maker(augmented=False).sample(raw, n).pixels, seen) for n in range(9))
+    assert not all(torch.equal(maker().sample(raw, n).pixels, seen) for n in range(9))
+
+
 def test_without_training_nothing_is_drawn() -> None:
     sample = maker(training=False).sample(RAW, 0)
     assert (sample.caption, sample.own) == (CAPTIONS[0], TAGS[0])
