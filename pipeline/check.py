@@ -10,13 +10,16 @@ from typing import Any, Final
 
 from pipeline import storage
 from pipeline.check_labelled import LabelledCheck
+from pipeline.image_sources import TAR
 from pipeline.job import COMPLETED, read_info, summarise
 from pipeline.labelled import COMMAND as SHARDS
+from pipeline.labelled import INDEX
 from pipeline.records import PARQUET, read_batches
 from pipeline.shard import STATS, Stats, list_stems, read_stats
 from vocab.errors import InputError
 
 _DOWNLOAD: Final = "download"
+_DATA: Final = (TAR, PARQUET, INDEX)
 _KEYS: Final = {
     "manifest": ("key",),
     "mine": ("key", "caption_index"),
@@ -40,7 +43,8 @@ def check_directory(path: str) -> list[Problem]:
     """Return what is wrong with a directory that a job made; nothing when it is whole.
 
     Every file is read again and its size and digest compared; so are the counts in all places
-    that state them, the order of the keys and, in labelled shards, the labels.
+    that state them, the order of the keys and, in labelled shards, the labels. A tar or a table
+    that no shard's stats name is a problem, too.
 
     Raises:
         InputError: no job of ours made the directory.
@@ -57,6 +61,7 @@ class _Check:
         self._command = str(info.get("command"))
         self._again = f"run its `tag2text {self._command}` again"
         self._last: tuple[Any, ...] = ()
+        self._shards: dict[str, Stats] = {}
 
     def problems(self) -> Iterator[Problem]:
         stems = list_stems(self._path)
@@ -66,6 +71,8 @@ class _Check:
             yield from _guarded(_as_problems(labelled.open()))
         for stem in _with_progress(stems, self._path):
             yield from _guarded(self._shard(stem, labelled))
+        if len(self._shards) == len(stems):  # of broken stats nobody knows what they name
+            yield from self._strangers()
 
     def _completed(self, stems: list[str]) -> Iterator[Problem]:
         path = storage.join(self._path, COMPLETED)
@@ -89,6 +96,7 @@ class _Check:
         stats = read_stats(self._path, stem)
         if stats is None:
             return
+        self._shards[stem] = stats
         damaged = [problem for name in stats.files for problem in self._file(name, stem, stats)]
         yield from damaged
         if damaged or self._command not in _KEYS:
@@ -125,6 +133,14 @@ class _Check:
         written = stats.rows_in if self._command == _DOWNLOAD else stats.rows
         if rows != written:
             yield Problem(path, f"{rows} rows, but {written} were written; {self._mend(stem)}")
+
+    def _strangers(self) -> Iterator[Problem]:
+        """Yield the files that a reader of ``*.tar`` would take for the job's, and are not."""
+        ours = {name for stats in self._shards.values() for name in stats.files}
+        for name in storage.list_names(self._path):
+            if name.endswith(_DATA) and name not in ours:
+                path = storage.join(self._path, name)
+                yield Problem(path, f"no shard's stats name it; remove it, or {self._again}")
 
     def _mend(self, stem: str) -> str:
         return f"remove {stem}{STATS} and {self._again}"  # a rerun skips what has stats
