@@ -18,7 +18,7 @@ from pipeline.exclude import Exclusions, read_exclusions
 from pipeline.progress import track
 from pipeline.records import MANIFEST_SCHEMA, PARQUET, SOURCE, RowWriter, sample_key
 from pipeline.shard import ShardOutput, dumps, is_done, shard_name
-from pipeline.source_rows import BadRow, Row, SourceRow
+from pipeline.source_rows import EXCLUDED, BadRow, Row, SourceRow
 from pipeline.sources import SourceConfig, basename, input_files, read_source
 from pipeline.streams import open_file
 from vocab.errors import InputError
@@ -69,7 +69,7 @@ def write_manifest(config: ManifestConfig) -> job.Summary:
 
     In the summary ``rows_in`` counts the captions that came in, ``rows`` the images written;
     ``counts`` has the ``captions`` written, and the images left out (``excluded``) with their
-    ``excluded_captions``.
+    ``excluded_captions``. An excluded image is a line in ``bad/*.jsonl``, but not a bad row.
 
     Raises:
         InputError: an input cannot be read or holds nothing, or too many rows are bad.
@@ -159,7 +159,8 @@ def _make_shard(
                 continue
             output.rows_in += len(row.captions)
             if excluded.fit(key, row):
-                output.counts["excluded"] += 1
+                output.leave_out(key, EXCLUDED, row.image)
+                output.counts[EXCLUDED] += 1
                 output.counts["excluded_captions"] += len(row.captions)
                 continue
             output.rows += 1

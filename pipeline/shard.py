@@ -131,8 +131,12 @@ class ShardOutput:
 
     def bad(self, key: str, reason: str, detail: str = "") -> None:
         """Record a row that cannot be used: a line in ``bad/<stem>.jsonl`` and a counter."""
-        row = {"key": key, "stage": self.stage, "reason": reason, "detail": detail[:_DETAIL_LIMIT]}
         self._bad[reason] += 1
+        self.leave_out(key, reason, detail)
+
+    def leave_out(self, key: str, reason: str, detail: str = "") -> None:
+        """Record a row that is not wanted: a line among the bad ones, without being one."""
+        row = {"key": key, "stage": self.stage, "reason": reason, "detail": detail[:_DETAIL_LIMIT]}
         self._bad_lines.append(json.dumps(row, ensure_ascii=True))
 
     def reasons(self) -> Counter[str]:

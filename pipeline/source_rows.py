@@ -15,6 +15,7 @@ WRONG_COLUMNS: Final = "wrong_columns"
 INVALID_UTF8: Final = "invalid_utf8"
 NUL_BYTE: Final = "nul_byte"
 TOO_LONG: Final = "too_long"
+EXCLUDED: Final = "excluded"
 
 CAPTION_LIMIT: Final = 10_000
 """Characters of the longest caption (or image name) that is believed."""
@@ -28,8 +29,9 @@ REASONS: Final[dict[str, str]] = {
     INVALID_UTF8: "bytes that are not UTF-8",
     NUL_BYTE: "a NUL byte",
     TOO_LONG: f"a caption or image name over {CAPTION_LIMIT:,} characters, or a line over 1 MiB",
+    EXCLUDED: "an image that --exclude names; left out, and no bad row",
 }
-"""Why a row can be bad; every reason in ``bad/*.jsonl`` of a manifest is one of these."""
+"""Why a row can be missing; every reason in ``bad/*.jsonl`` of a manifest is one of these."""
 
 # JSON cannot carry these bytes, so its reader marks them with code points that stand for no
 # character in any text.

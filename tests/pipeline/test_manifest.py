@@ -221,7 +221,7 @@ class TestExclusion:
             "key": "vg-000000001",
             "stage": "manifest",
             "reason": "excluded",
-            "detail": "2.jpg",
+            "detail": "http://x/2.jpg",
         }
 
     def test_what_was_left_out_on_purpose_is_not_bad(self, tmp_path: Path) -> None:
