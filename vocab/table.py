@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from vocab.candidates import Candidate, Candidates
 from vocab.decisions import Event
 from vocab.graph import KINDS, Tag
-from vocab.keys import check_text, key_of
+from vocab.keys import check_text, key_of, tag_of
 from vocab.sheets import Row
 
 COLUMNS: Final = (
@@ -66,13 +66,15 @@ class Reading:
     """What a table would do; nothing is to be applied when there are ``errors``.
 
     ``same`` rows repeat what stands; ``withdrawn`` are tags whose decision stands although their
-    row has none.
+    row has none; ``lost`` are ``(tag, target)`` pairs of merges into a tag that is dropped then,
+    where the one or the other is a change.
     """
 
     changes: tuple[Change, ...] = ()
     errors: tuple[str, ...] = ()
     same: int = 0
     withdrawn: tuple[Tag, ...] = ()
+    lost: tuple[tuple[Tag, Tag], ...] = ()
 
 
 def choice_of(event: Event) -> Choice:
@@ -137,7 +139,18 @@ def read_table(
         errors=tuple(errors),
         same=len(chosen) - len(changed),
         withdrawn=tuple(sorted((empty - set(chosen)) & set(standing))),
+        lost=tuple(_lost({**standing, **chosen}, {change.tag for change in changed})),
     )
+
+
+def _lost(choices: Mapping[Tag, Choice], changed: Container[Tag]) -> Iterator[tuple[Tag, Tag]]:
+    for tag, choice in sorted(choices.items()):
+        if choice.act != "merge":
+            continue
+        target = tag_of(str(choice.to))
+        new = tag in changed or target in changed
+        if new and target in choices and choices[target].act == "drop":
+            yield tag, target
 
 
 def _header(rows: Sequence[Row]) -> tuple[int, dict[str, int], list[str]]:
@@ -286,6 +299,12 @@ def summary(reading: Reading, *, shown: int = 20) -> list[str]:
         lines.append(
             f"{len(reading.withdrawn):,} rows have no decision where one stands, as on "
             f"{key_of(reading.withdrawn[0])}; it stays (take it back with u in `vocab review`)"
+        )
+    if reading.lost:
+        tag, target = map(key_of, reading.lost[0])
+        lines.append(
+            f"{len(reading.lost):,} merged into a tag that is dropped, as {tag} into {target}; "
+            "keep the one or drop the other, or `vocab build` fails"
         )
     return lines
 

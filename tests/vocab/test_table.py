@@ -211,12 +211,35 @@ def test_the_summary_shows_what_becomes_of_earlier_decisions():
         "2 change earlier decisions:",
         "  object:cat: drop (vague) -> keep",
         "  object:dog: keep -> drop (vague)",
+        "1 merged into a tag that is dropped, as object:march into object:dog; keep the one or "
+        "drop the other, or `vocab build` fails",
     ]
-    assert summary(found, shown=1)[-1] == "  ... 1 more"
+    assert summary(found, shown=1)[-2] == "  ... 1 more"
     noted = read("object:dog|keep||a pet", standing=STANDING)
     assert summary(noted)[-1] == "  object:dog: keep -> keep, note 'a pet'"
     bare = read("object:dog|keep||", standing={tag_of("object:dog"): Choice("keep", note="a pet")})
     assert summary(bare)[-1] == "  object:dog: keep -> keep, without its note"
+
+
+@pytest.mark.parametrize(
+    ("line", "standing", "lost"),
+    [
+        ("object:dog|merge object:cat||", {CAT: Choice("drop")}, ((DOG, CAT),)),
+        ("object:cat|drop||", {DOG: Choice("merge", "object:cat")}, ((DOG, CAT),)),
+        ("object:dog|merge object:cat||", {CAT: Choice("keep")}, ()),
+        ("object:dog|merge object:cat||", {}, ()),
+        ("object:march|k||", {DOG: Choice("merge", "object:cat"), CAT: Choice("drop")}, ()),
+    ],
+)
+def test_a_merge_into_what_is_dropped_is_named(line, standing, lost):
+    found = read(line, standing=standing)
+    assert found.lost == lost
+    assert any("merged into a tag that is dropped" in said for said in summary(found)) is bool(lost)
+
+
+def test_a_table_may_merge_into_what_it_drops_itself():
+    found = read("object:dog|merge object:cat||", "object:cat|drop||")
+    assert (found.errors, found.lost) == ((), ((DOG, CAT),))
 
 
 def test_a_note_of_several_lines_is_no_change():
