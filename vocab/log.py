@@ -20,7 +20,7 @@ from typing import Final
 
 import filelock
 
-from vocab.decisions import MAX_LINE, Event, format_event
+from vocab.decisions import MAX_LINE, Event, Problem, format_event, read_log
 from vocab.errors import InputError
 from vocab.graph import Tag
 from vocab.keys import key_of
@@ -94,6 +94,7 @@ class LogWriter:
     def __init__(self, path: Path, lock: filelock.BaseFileLock) -> None:
         self.path = path
         self._lock = lock
+        self._left = _stamp(path)
 
     def append(self, *events: Event) -> None:
         """Write the events, all or none; return when they are on the disk.
@@ -104,11 +105,26 @@ class LogWriter:
         data = b"".join(self._line(event) for event in events)
         if not data:
             return
+        known = self._left == _stamp(self.path)
         try:
             with _opened(self.path) as descriptor:
                 _append(descriptor, data)
         except OSError as error:
             raise _unwritable(self.path, error) from error
+        if known:
+            self._left = _stamp(self.path)
+
+    def news(self) -> tuple[list[Event], list[Problem]] | None:
+        """Read the log again when something else wrote it (``git pull``); ``None`` when not.
+
+        :class:`InputError` when it cannot be read.
+        """
+        now = _stamp(self.path)
+        if now is None or now == self._left:  # gone: perhaps it is just being replaced
+            return None
+        found = read_log([self.path])
+        self._left = now
+        return found
 
     def _line(self, event: Event) -> bytes:
         if event.by != self.path.stem:
@@ -188,6 +204,15 @@ def _begin(path: Path) -> None:
         _append(descriptor, b"")
     times = map(int, _TIME.findall(path.read_bytes()))
     _clock.last = max(_clock.last, *times, 0)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Return what differs once a file was replaced or written to; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.vocab.review.desks import pull
 from vocab import log as log_module
 from vocab.decisions import DECIDING, format_event, read_log, replay
 from vocab.errors import InputError
@@ -47,6 +48,22 @@ def test_events_are_whole_lines_in_the_order_given(tmp_path):
         writer.append(third)
     assert path.read_text() == "".join(map(format_event, (first, second, third)))
     assert read_log([path]) == ([first, second, third], [])
+
+
+def test_what_something_else_wrote_is_news_once(tmp_path):
+    path, mine, theirs = log_path(tmp_path, "ann"), keep(), keep("cat")
+    with open_log(path) as writer:
+        assert writer.news() is None
+        pull(path, theirs)
+        writer.append(mine)
+        assert writer.news() == ([theirs, mine], [])
+        writer.append(keep("cow"))
+        assert writer.news() is None
+        path.write_bytes(path.read_bytes() + b"<<<<<<< HEAD\n")
+        events, (problem,) = writer.news()
+        assert (len(events), problem.line) == (3, 4)
+        path.unlink()
+        assert writer.news() is None
 
 
 @pytest.mark.parametrize("name", ["ann", "a", "0", "bootstrap-a", "a.b_c-9", "x" * 32])

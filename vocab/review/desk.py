@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from vocab.decisions import Event
+from vocab.decisions import Event, Problem
 from vocab.errors import InputError
 from vocab.graph import KINDS, Tag
 from vocab.review.evidence import Clues, Evidence
@@ -149,6 +149,19 @@ class Desk:
         return Progress(
             session.decided, self.total, session.kept, self.target, session.rate(), share
         )
+
+    def catch_up(self) -> str:
+        """Take in what something else wrote into the log, such as ``git pull``; say what it was."""
+        try:
+            moved, problems = self.session.refresh()
+        except InputError as error:
+            return str(error)
+        for tag in moved:
+            self._settle(tag)
+        if moved:
+            self.queue.reorder(self.order)
+        told = f"the log was changed from outside (tags: {len(moved):,})" if moved else ""
+        return "; ".join(filter(None, (told, left_out(problems))))
 
     # Decisions
 
@@ -337,6 +350,15 @@ def describe(event: Event) -> str:
     if event.to:
         text += f" {'into' if event.act == 'merge' else 'as'} {event.to}"
     return text + (f" ({event.why})" if event.why else "")
+
+
+def left_out(problems: Sequence[Problem]) -> str:
+    """Return a line about the lines of a log that are no events; nothing when all are."""
+    if not problems:
+        return ""
+    first = problems[0]
+    more = f", {len(problems):,} such lines" if len(problems) > 1 else ""
+    return f"{first.file}:{first.line}: {first.reason}; left out{more} (see tag2text vocab check)"
 
 
 def _summary(step: Sequence[Event]) -> str:

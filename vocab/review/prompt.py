@@ -210,6 +210,8 @@ class _Prompt:
         return "\n".join(lines)
 
     def _card(self) -> None:
+        if news := self._desk.catch_up():
+            self._write(f"  {clean(news)}")
         tag = self._desk.show()
         if tag is None:
             for line in self._ending:

@@ -97,6 +97,8 @@ class ReviewScreen(Keyed[None]):
     def paint(self) -> None:
         """Show things as they are now."""
         columns, rows = self.app.size
+        if news := self._desk.catch_up():
+            self.say(news, "warn")
         tag = self._desk.show()
         card = None
         if tag is not None and not too_small(columns, rows):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from vocab.candidates import Candidates
-from vocab.decisions import Event
+from vocab.decisions import Event, Problem
 from vocab.errors import InputError
 from vocab.graph import KINDS, Tag
 from vocab.keys import check_text, key_of, tag_of
@@ -25,6 +25,9 @@ class Writer(Protocol):
 
     def append(self, *events: Event) -> None:
         """Write the events, all or none."""
+
+    def news(self) -> tuple[list[Event], list[Problem]] | None:
+        """Return what the log holds now if something else wrote it, and its broken lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,11 @@ class Session:
         self.rows = {row.key: row for row in candidates.rows}
         self.by, self.via = by, via
         self._writer = writer
-        own = [event for event in events if event.by == by]
-        self.history = History(own, rulings=via == "adjudicate")
+        self._begin(events)
+
+    def _begin(self, events: Iterable[Event]) -> None:
+        own = [event for event in events if event.by == self.by]
+        self.history = History(own, rulings=self.via == "adjudicate")
         self._tally: Counter[Standing] = Counter()
         self._joined: Counter[str] = Counter()
         for tag in self.history.tags():
@@ -120,6 +126,19 @@ class Session:
         return len(paces) * 3_600_000 / spent if spent else None
 
     # What changes it
+
+    def refresh(self) -> tuple[list[Tag], list[Problem]]:
+        """Take in what something else wrote into the log, such as ``git pull``.
+
+        Return the candidates about which something else stands now, and the log's broken lines.
+        """
+        news = self._writer.news()
+        if news is None:
+            return [], []
+        events, problems = news
+        before = {tag: self.history.events(tag) for tag in self.rows}
+        self._begin(events)
+        return [tag for tag in self.rows if self.history.events(tag) != before[tag]], problems
 
     def record(
         self, *choices: Choice, ms: int | None = None, sheet: bool = False

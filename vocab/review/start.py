@@ -13,7 +13,7 @@ from vocab.decisions import Event, Problem, read_log, replay
 from vocab.graph import Tag
 from vocab.log import LogWriter, log_path, open_log
 from vocab.project import Project, load_project
-from vocab.review.desk import Desk
+from vocab.review.desk import Desk, left_out
 from vocab.review.disputes import Docket, disputes, with_notes
 from vocab.review.evidence import Evidence
 from vocab.review.session import Session
@@ -56,7 +56,7 @@ def review_desk(setup: Setup) -> Iterator[Desk]:
                 session, queue, evidence, model=model, target=project.target,
                 reasons=project.reasons, order=setup.order,
             )  # fmt: skip
-            desk.greeting = _problems(problems)
+            desk.greeting = left_out(problems)
             yield desk
 
 
@@ -87,7 +87,7 @@ def dispute_desk(
                 session, docket, evidence, target=0, reasons=project.reasons,
                 order="frequency", total=session.decided + len(votes),
             )  # fmt: skip
-            desk.greeting = _problems(problems)
+            desk.greeting = left_out(problems)
             yield desk, votes
 
 
@@ -110,11 +110,3 @@ def _opened(
     with open_log(path) as writer:
         events, problems = read_log([path]) if path.exists() else ([], [])
         yield writer, events, problems
-
-
-def _problems(problems: Sequence[Problem]) -> str:
-    if not problems:
-        return ""
-    first = problems[0]
-    more = f", {len(problems):,} such lines" if len(problems) > 1 else ""
-    return f"{first.file}:{first.line}: {first.reason}; left out{more} (see tag2text vocab check)"

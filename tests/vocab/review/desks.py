@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vocab.candidates import Candidate, Candidates
+from vocab.decisions import format_event
 from vocab.errors import InputError
 from vocab.graph import Tag
 from vocab.learner import KeepModel
@@ -29,6 +30,17 @@ class Memory:
         if self.full:
             raise InputError("log: cannot be written (No space left on device); make room")
         self.events += events
+
+    def news(self):
+        return None
+
+
+def pull(path, *events):
+    """Put a log with more events in the place of one, as git does."""
+    merged = path.with_suffix(".merged")
+    old = path.read_bytes() if path.exists() else b""
+    merged.write_bytes(old + "".join(map(format_event, events)).encode())
+    merged.replace(path)
 
 
 def tag(key):

@@ -1,9 +1,9 @@
 import pytest
 
-from tests.vocab.review.desks import Memory, make_candidates, make_desk, tag
-from vocab.decisions import Event
+from tests.vocab.review.desks import Memory, make_candidates, make_desk, pull, tag
+from vocab.decisions import Event, read_log, replay
 from vocab.errors import InputError
-from vocab.log import new_event
+from vocab.log import log_path, new_event, open_log
 from vocab.review.desk import Filter
 
 DOG, PUPPY = tag("object:dog"), tag("object:puppy")
@@ -26,6 +26,53 @@ def test_a_decision_moves_on_and_an_undo_goes_back():
     assert desk.current == DOG
     assert desk.redo() == "redone: kept object:dog"
     assert desk.current == PUPPY
+
+
+def test_what_git_pulls_into_the_log_is_seen_with_the_next_card(tmp_path):
+    path = log_path(tmp_path, "ann")
+    with open_log(path) as writer:
+        desk = make_desk(writer)
+        desk.decide("keep")
+        assert desk.catch_up() == ""
+        before = desk.predicted(PUPPY)
+        pull(
+            path,
+            new_event("ann", PUPPY, "drop"),
+            new_event("ann", tag("object:gray"), "merge", to="object:dog"),
+            new_event("bob", tag("scene:beach"), "drop"),
+        )
+        assert desk.catch_up() == "the log was changed from outside (tags: 2)"
+        assert desk.current == tag("attribute:gray")
+        assert (desk.progress().decided, desk.session.joined(DOG)) == (3, 1)
+        assert desk.predicted(PUPPY) < before
+        assert desk.catch_up() == ""
+        desk.undo()
+        assert desk.current == tag("object:gray")
+        desk.decide("keep")
+    later = replay(read_log([path])[0])
+    assert later.votes["ann", tag("object:gray")].act == "keep"
+
+
+def test_what_the_log_has_lost_waits_again_and_broken_lines_are_told(tmp_path):
+    path = log_path(tmp_path, "ann")
+    with open_log(path) as writer:
+        desk = make_desk(writer)
+        desk.decide("keep")
+        path.write_text("<<<<<<< HEAD\n")
+        said = desk.catch_up()
+        assert said.startswith(f"the log was changed from outside (tags: 1); {path}:1: not JSON")
+        assert said.endswith("left out (see tag2text vocab check)")
+        assert desk.current == DOG
+
+
+def test_a_log_that_cannot_be_read_is_told_and_tried_again(tmp_path):
+    path = log_path(tmp_path, "ann")
+    with open_log(path) as writer:
+        desk = make_desk(writer)
+        path.mkdir()
+        assert desk.catch_up() == desk.catch_up() != ""
+        path.rmdir()
+        assert desk.catch_up() == ""
 
 
 def test_the_time_to_decide_is_from_the_card_to_the_key():

@@ -1,8 +1,9 @@
 import pytest
 
-from tests.vocab.review.desks import Memory, make_candidates, make_desk, tag
+from tests.vocab.review.desks import Memory, make_candidates, make_desk, pull, tag
 from vocab.decisions import replay
 from vocab.errors import InputError
+from vocab.log import log_path, new_event, open_log
 from vocab.review.keymap import make_keymap
 from vocab.review.prompt import prompt
 
@@ -42,6 +43,21 @@ def test_keys_and_names_decide_and_the_end_of_input_quits():
     assert refused == 0
     assert "(1/10) Keep this tag [k,d," in said
     assert "kept object:dog" in said
+
+
+def test_decisions_that_git_pulls_meanwhile_are_taken_in(tmp_path):
+    path = log_path(tmp_path, "ann")
+    said, lines = [], iter("k")
+
+    def read(question):
+        pull(path, new_event("ann", tag("object:puppy"), "drop"))
+        return next(lines, "q")
+
+    with open_log(path) as writer:
+        prompt(make_desk(writer), make_keymap(), read=read, write=said.append)
+    text = "\n".join(said)
+    assert "the log was changed from outside (tags: 1)" in text
+    assert "gray: object, rank 3 of 10" in text.split("changed from outside")[1]
 
 
 @pytest.mark.parametrize(
