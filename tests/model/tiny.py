@@ -20,8 +20,10 @@ SWIN: dict[str, Any] = {
     "image_options": {"embed_dim": 32, "depths": [1, 1, 2], "num_heads": [2, 4, 8]},
     "feed_forward": 512,
     "dropout": 0.1,
+    "layers": 2,
     "tag_layers": 2,
     "tag_heads": 4,
+    "alignment_layers": 2,
 }
 TAGS = (
     *(Tag("object", name) for name in ("cat", "dog", "orange", "person", "tennis racket")),
