@@ -15,6 +15,8 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from concurrent import futures
+from concurrent.futures import Future
 from typing import Any, Final
 
 import urllib3
@@ -25,6 +27,7 @@ from pipeline.addresses import AddressGuard
 
 _TRIES = 3
 _TICK_SECONDS = 0.25
+_TIMEOUTS_FOR_A_NAME = 3  # the system asks again after five seconds, of a packet that was lost
 _UNREACHABLE: Final = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EACCES}
 
 
@@ -40,11 +43,16 @@ class FetchError(Exception):
 
 
 class Resolver:
-    """Looks names up, each once, and keeps what may be connected to; safe to share by threads."""
+    """Looks names up, each once, and keeps what may be connected to; safe to share by threads.
 
-    def __init__(self, guard: AddressGuard) -> None:
-        self._guard = guard
-        self._lookup = functools.lru_cache(maxsize=100_000)(self._lookup_once)
+    Nothing cuts a look-up of the system, which may take minutes. So each has a thread of its own,
+    and nobody waits more than ``seconds`` for it; an answer that comes later serves who asks then.
+    """
+
+    def __init__(self, guard: AddressGuard, seconds: float) -> None:
+        self._guard, self._seconds = guard, seconds
+        self._lookups: dict[tuple[str, int], Future[list[str] | FetchError]] = {}
+        self._starting = threading.Lock()
 
     def addresses(self, host: str, port: int) -> list[str]:
         """Return the permitted addresses of a host, in the system's order of preference.
@@ -52,12 +60,26 @@ class Resolver:
         Raises:
             FetchError: ``dns``, ``dns_unavailable`` or ``forbidden_address``.
         """
-        found = self._lookup(host, port)
+        try:
+            found = self._lookup(host, port).result(self._seconds)
+        except futures.TimeoutError:
+            detail = f"{host}: nothing within {self._seconds:g} seconds"
+            raise FetchError("dns_unavailable", detail) from None
         if isinstance(found, FetchError):
             raise FetchError(found.reason, found.detail)
         return found
 
-    def _lookup_once(self, host: str, port: int) -> list[str] | FetchError:
+    def _lookup(self, host: str, port: int) -> Future[list[str] | FetchError]:
+        with self._starting:
+            lookup = self._lookups.get((host, port))
+            if lookup is None:
+                lookup = self._lookups[host, port] = Future()
+                threading.Thread(
+                    target=lambda: lookup.set_result(self._found(host, port)), daemon=True
+                ).start()
+        return lookup
+
+    def _found(self, host: str, port: int) -> list[str] | FetchError:
         """Return the addresses, or why there are none: that, too, is worth remembering."""
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -169,7 +191,10 @@ class GuardedPools(urllib3.PoolManager):
             ssl_context=tls_context(),
         )
         self.watchdog = Watchdog()
-        guarded: dict[str, Any] = {"resolver": Resolver(guard), "watchdog": self.watchdog}
+        guarded: dict[str, Any] = {
+            "resolver": Resolver(guard, _TIMEOUTS_FOR_A_NAME * seconds),
+            "watchdog": self.watchdog,
+        }
         pools: dict[str, Any] = {"http": _HttpPool, "https": _HttpsPool}
         self.pool_classes_by_scheme = {
             scheme: functools.partial(pool, **guarded)  # type: ignore[misc]

@@ -42,7 +42,8 @@ class FetchSettings:
     """How far a fetch may go.
 
     ``timeout`` seconds may pass until a host is connected, until its headers are there, and
-    without a byte of the body; six times as many for all that one host is asked for a picture.
+    without a byte of the body; three times as many until its name is looked up, six times for all
+    that one host is asked for a picture.
     """
 
     timeout: float = 4.0

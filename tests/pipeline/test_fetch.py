@@ -16,7 +16,7 @@ import pytest
 
 from pipeline import connections, fetch
 from pipeline.addresses import AddressGuard
-from pipeline.connections import FetchError, Resolver
+from pipeline.connections import FetchError
 from pipeline.fetch import Fetcher, FetchSettings, _opted_out, _retry_after
 from pipeline.reasons import is_reason
 from tests import image_server
@@ -177,14 +177,6 @@ def test_the_judged_address_is_the_one_connected_to(
         assert failure(fetcher, f"{url}reset/1.jpg").reason == "connection_lost"
         assert fetcher.fetch(f"{url}ok/2.jpg") == picture()  # over a new connection
     assert asked == ["rebinding.test"]
-
-
-def test_a_host_with_a_forbidden_address_is_asked_on_the_other(
-    server: ImageServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers = [(socket.AF_INET, 1, 6, "", (a, 80)) for a in ("127.0.0.2", "127.0.0.1")]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
-    assert Resolver(LOCAL).addresses("both.test", 80) == ["127.0.0.1"]
 
 
 def test_proxies_of_the_environment_are_not_asked(
