@@ -27,7 +27,8 @@ def test_the_image_holds_every_file_that_the_installation_needs() -> None:
     packages = setup["options.packages.find"]["include"].replace("*", "").split()
     constraints = re.findall(r"-c (constraints\S*)", dockerfile())
     files = {"setup.cfg", "pyproject.toml", setup["metadata"]["license_files"], "README.md"}
-    assert admitted == {*packages, *constraints, *files}
+    data = " ".join(setup["options.data_files"].values()).split()
+    assert admitted == {*packages, *constraints, *files, *data}
 
 
 def test_every_direct_dependency_of_the_image_is_pinned() -> None:
