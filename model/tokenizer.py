@@ -238,8 +238,10 @@ def _read_json(path: Path) -> list[str]:
         ids = dict(saved["model"]["vocab"])
         ids.update((added["content"], added["id"]) for added in saved.get("added_tokens", ()))
         kind = saved["model"]["type"]
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}: not a tokenizer.json; give BERT's vocab.txt") from error
+    if not all(type(word) is str and type(index) is int for word, index in ids.items()):
+        raise InputError(f"{path}: not a tokenizer.json; give BERT's vocab.txt")
     if kind != "WordPiece" or sorted(ids.values()) != list(range(len(ids))):
         raise InputError(f"{path}: is a {kind} tokenizer, not a whole WordPiece; give a BERT's")
     return sorted(ids, key=ids.__getitem__)

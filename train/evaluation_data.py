@@ -186,9 +186,14 @@ def _read_instances(path: Path, images: Path) -> EvaluationSet:
 
 def _line_example(line: str, place: str, images: Path, classes: int) -> Example:
     name, *cells = (cell.strip() for cell in line.split(","))
-    if not all(cell.isascii() and cell.isdecimal() and int(cell) < classes for cell in cells):
+    if not all(_is_class(cell, classes) for cell in cells):
         raise InputError(f"{place}: ids must be numbers below {classes}, the classes; {MATCHES}")
     return _file_example(name, images / name, tags=(tuple(map(int, cells)),))
+
+
+def _is_class(cell: str, classes: int) -> bool:
+    short = len(cell) <= len(str(classes))  # Python makes no numbers of thousands of digits
+    return short and cell.isascii() and cell.isdecimal() and int(cell) < classes
 
 
 def _file_example(

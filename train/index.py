@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -294,6 +295,9 @@ def _entries(path: Path) -> Iterator[Entry]:
 
 def _mapped(path: Path, dtype: str, shape: tuple[int, int]) -> npt.NDArray[Any]:
     try:
-        return np.memmap(path, dtype=dtype, mode="r", shape=shape)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: does not hold {shape[0]:,} images; make it again") from error
+        whole = path.stat().st_size == math.prod(shape) * np.dtype(dtype).itemsize
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); make it again") from error
+    if not whole:
+        raise InputError(f"{path}: does not hold {shape[0]:,} images; make it again")
+    return np.memmap(path, dtype=dtype, mode="r", shape=shape)

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from vocab.errors import InputError
+from vocab.files import write_whole
 
 FILE: Final = "log.jsonl"
 SECONDS: Final = 10.0  # between two plain lines
@@ -127,11 +128,11 @@ def cut(path: Path, step: int) -> None:
     """Leave the log's records up to a step: what came after it is done again."""
     if not path.exists():
         return
-    kept = [line for line in path.read_text("utf-8").splitlines() if _step_of(line) <= step]
-    path.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+    kept = [line for line in path.read_bytes().split(b"\n") if _step_of(line) <= step]
+    write_whole(path, b"".join(line + b"\n" for line in kept))
 
 
-def _step_of(line: str) -> float:
+def _step_of(line: bytes) -> float:
     try:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):

@@ -7,9 +7,11 @@ breaks later, while training runs, costs the samples that it holds, each with it
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import os
+import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -69,11 +71,15 @@ class Shard:
 
 @dataclass(slots=True)
 class ShardSet:
-    """The samples of some shards in a fixed order, numbered from 0; can go to other processes."""
+    """The samples of some shards in a fixed order, numbered from 0.
+
+    Threads may share a set, and it can go to other processes.
+    """
 
     shards: tuple[Shard, ...]
     _ends: list[int] = field(init=False)
     _files: dict[str, int] = field(default_factory=dict)
+    _reading: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self._ends = list(accumulate(len(shard) for shard in self.shards))
@@ -85,7 +91,7 @@ class ShardSet:
         return self.shards  # open files stay with the process that opened them
 
     def __setstate__(self, shards: tuple[Shard, ...]) -> None:
-        self.shards, self._files = shards, {}
+        self.shards, self._files, self._reading = shards, {}, threading.Lock()
         self.__post_init__()
 
     def key(self, number: int) -> str:
@@ -114,7 +120,8 @@ class ShardSet:
 
     def _bytes(self, path: str, offset: int, size: int) -> bytes:
         try:
-            data = os.pread(self._file(path), size, offset)
+            with self._reading:  # or another thread might close the file
+                data = os.pread(self._file(path), size, offset)
         except FileNotFoundError:
             raise BadSampleError("missing") from None
         except OSError:
@@ -140,7 +147,10 @@ def open_shards(spec: Sequence[str], vocabulary: Vocabulary) -> ShardSet:
     paths = expand(spec)
     far = next((path for path in paths if any(mark in path for mark in _REMOTE)), None)
     if far is not None:
-        raise InputError(f"{far}: the indexed reader reads local files; use --reader webdataset")
+        raise InputError(
+            f"{far}: only shards on this disk can be read here; copy them, or train on them with "
+            "--reader webdataset"
+        )
     for folder in dict.fromkeys(str(Path(path).parent) for path in paths):
         check_vocabulary(folder, vocabulary)
     shards = tuple(map(read_shard, paths))
@@ -199,7 +209,7 @@ def read_sizes(path: str, content: bytes) -> dict[str, int]:
     """Return how many samples each tar of a directory has, by name, from its ``sizes.json``."""
     try:
         sizes = {str(name): int(count) for name, count in json.loads(content).items()}
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f"{path}: does not say the shards' sizes; make it again") from error
     if any("/" in name or count < 0 for name, count in sizes.items()):
         raise InputError(f"{path}: holds an impossible name or size; make it again")
@@ -227,9 +237,9 @@ def read_shard(path: str) -> Shard:
     :class:`InputError` unless the index is whole, in the order of the tar, and within its size.
     """
     index = Path(path).with_suffix(".index")
-    content, bytes_ = _read(index), Path(path).stat().st_size
+    content, tar_bytes = _read(index), _size(Path(path))
     try:
-        rows = list(_rows(content, bytes_))
+        rows = list(_rows(content, tar_bytes))
     except ValueError as error:
         raise InputError(f"{index}: not the index of {path} ({error}); make it again") from error
     table = np.array([row[1:] for row in rows], np.int64).reshape(len(rows), 3)
@@ -276,8 +286,19 @@ def _padded(size: int) -> int:
 
 
 def _read(path: Path) -> bytes:
-    try:
+    with _errors(path):
         return path.read_bytes()
+
+
+def _size(path: Path) -> int:
+    with _errors(path):
+        return path.stat().st_size
+
+
+@contextlib.contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); make the shards again"

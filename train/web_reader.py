@@ -110,7 +110,7 @@ def _described(folder: str, vocabulary: Vocabulary) -> dict[str, int]:
     content = _content(path)
     try:
         fingerprint = json.loads(content)["fingerprint"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: is not that of a vocabulary; make the shards again") from error
     refuse_other(folder, fingerprint, vocabulary)
     return _sizes(folder)

@@ -157,6 +157,9 @@ def test_a_tokenizer_json_is_read_too(tmp_path: Path) -> None:
         ("vocab.txt", "dog\n" * 2 + "\n".join(small_tokenizer().words) + "\n", "'dog' twice"),
         ("vocab.txt", "\n".join(small_tokenizer().words), "the last line is cut short"),
         ("a.json", "[]", "not a tokenizer.json"),
+        ("a.json", "[" * 100_000, "not a tokenizer.json"),
+        ("a.json", as_json(["a"]).replace("0", '"x"'), "not a tokenizer.json"),
+        ("a.json", as_json(["a", "b"]).replace("0", '"x"'), "not a tokenizer.json"),
         ("a.json", as_json(list(small_tokenizer().words), "BPE"), "is a BPE tokenizer"),
     ],
 )

@@ -117,7 +117,9 @@ def test_an_image_that_is_not_there_fails_alone(tmp_path: Path, images: Path) ->
         data.examples[0].read(16)
 
 
-@pytest.mark.parametrize("line", ["a.jpg,1", "a.jpg,x", "a.jpg,-1", "a.jpg,²"])
+@pytest.mark.parametrize(
+    "line", ["a.jpg,1", "a.jpg,x", "a.jpg,-1", "a.jpg,²", "a.jpg," + "1" * 5000]
+)
 def test_ids_past_the_classes_are_refused(tmp_path: Path, images: Path, line: str) -> None:
     (tmp_path / "classes.txt").write_text("dog\n")
     (tmp_path / "images.txt").write_text(f"b.jpg,0\n{line}\n")

@@ -126,6 +126,8 @@ def test_another_model_is_refused(paths: list[Path], tmp_path: Path) -> None:
         ("images.jsonl", '{"name": "a", "file": "a", "offset": -1}\n', "jsonl:1: is no image"),
         ("images.jsonl", "", "0 lines for 5 images"),
         ("vectors.f32", "short", "does not hold 5 images"),
+        ("vectors.f32", "longer" * 999, "does not hold 5 images"),
+        ("vectors.f32", None, "vectors.f32: cannot be read"),
         ("tags.bits", "", "does not hold 5 images"),
         ("vocabulary/vocabulary.json", None, "no whole vocabulary"),
     ],
@@ -145,3 +147,15 @@ def test_a_broken_index_is_one_line(
 def test_an_image_that_went_away_says_so(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="gone: No such file"):
         Entry("gone", str(tmp_path / "gone.jpg")).pixels(32)
+
+
+@pytest.mark.parametrize("projection", [63, 1 << 62, 10**30])
+def test_sizes_that_the_files_do_not_have_are_refused(
+    paths: list[Path], tmp_path: Path, projection: int
+) -> None:
+    build_index(MODEL, file_entries(paths), tmp_path / "index")
+    info = json.loads((tmp_path / "index" / "index.json").read_text())
+    changed = json.dumps({**info, "projection": projection}) + "\n"
+    (tmp_path / "index" / "index.json").write_text(changed)
+    with pytest.raises(InputError, match="does not hold 5 images"):
+        Index.open(tmp_path / "index")

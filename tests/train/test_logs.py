@@ -55,6 +55,14 @@ def test_what_will_be_done_again_is_cut(tmp_path: Path) -> None:
     assert [line["step"] for line in _lines(tmp_path)] == [1, 2]
 
 
+def test_a_line_torn_in_a_letter_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    whole = json.dumps({"step": 1, "text": "\u00e9 \u2028"}, ensure_ascii=False).encode() + b"\n"
+    path.write_bytes(whole + '{"step": 2, "text": "\u00e9'.encode()[:-1])
+    cut(path, 2)
+    assert path.read_bytes() == whole
+
+
 def test_a_service_that_is_not_installed_is_named(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     try:

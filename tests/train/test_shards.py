@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,17 @@ def test_an_unfinished_directory_is_refused(tmp_path: Path) -> None:
         open_shards([str(folder)], tiny_vocabulary())
 
 
-@pytest.mark.parametrize("sizes", [b"", b"[]", b'{"../x.tar": 1}', b'{"a.tar": "many"}'])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        b"",
+        b"[]",
+        b'{"../x.tar": 1}',
+        b'{"a.tar": "many"}',
+        b'{"a.tar": 1e999}',
+        b"[" * 100_000,
+    ],
+)
 def test_sizes_that_are_none_are_refused(tmp_path: Path, sizes: bytes) -> None:
     folder = write_shards(tmp_path / "s")
     (folder / "sizes.json").write_bytes(sizes)
@@ -181,3 +192,20 @@ def test_a_directory_of_nothing_is_refused(tmp_path: Path) -> None:
     assert json.loads((folder / "sizes.json").read_text()) == {"s-000000.tar": 0}
     with pytest.raises(InputError, match="hold no sample"):
         open_shards([str(folder)], tiny_vocabulary())
+
+
+def test_a_tar_that_is_gone_is_refused_when_it_is_opened(tmp_path: Path) -> None:
+    folder = write_shards(tmp_path / "s")
+    (folder / "s-000001.tar").unlink()
+    with pytest.raises(InputError, match=r"s-000001\.tar: cannot be read \(No such file"):
+        open_shards([str(folder)], tiny_vocabulary())
+
+
+def test_threads_share_the_open_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.shards._OPEN", 1)
+    shards = open_shards([str(write_shards(tmp_path / "s"))], tiny_vocabulary())
+    numbers = [number % len(shards) for number in range(3000)]
+    with ThreadPoolExecutor(8) as pool:
+        keys = [raw.key for raw in pool.map(shards.read, numbers)]
+    assert keys == [shards.key(number) for number in numbers]
+    assert len(shards._files) == 1
