@@ -34,7 +34,7 @@ from train.state import (
 )
 from train.stopping import Asked
 from train.tasks import make_task
-from train.validation import MAP, better, validate
+from train.validation import better, metric_of, validate
 from vocab.errors import InputError, StoppedError
 
 CONFIG: Final = "train.json"
@@ -68,6 +68,7 @@ class Trainer:
         self.folder = Path(config.output)
         self.reader = open_reader(config, model, ranks)
         self.validation = open_validation(config, model, ranks)
+        self.metric = metric_of(config.best_by, config.loss_weights())
         self.model = model.to(ranks.device)
         self.average = average
         self.task = make_task(model, config, ranks)
@@ -178,10 +179,13 @@ class Trainer:
         self._began, self._waited = now, 0.0
 
     def _save(self) -> None:
-        """Validate, keep the best, write a checkpoint."""
+        """Validate where that is due, keep the best, write a checkpoint.
+
+        One who asks to stop waits for the checkpoint alone: a signal to end has a deadline.
+        """
         self._report()
         shown = self._shown()
-        if self.validation is not None:
+        if self.validation is not None and self._is_due(self.config.save_every):
             figures = validate(
                 self.task, shown.network, self.validation, self.ranks, self._autocast()
             )
@@ -202,9 +206,7 @@ class Trainer:
         self._began = time.perf_counter()
 
     def _keep_best(self, figures: dict[str, float], shown: Tag2Text) -> None:
-        metric = self.config.best_by or (MAP if MAP in figures else "loss")
-        if metric not in figures:
-            raise InputError(f"--best-by {metric}: validation has {', '.join(figures)}")
+        metric = self.metric
         value = figures[metric]
         if self.best is None or self.best[0] != metric or better(metric, value, self.best[1]):
             self.best = (metric, value, self.step)

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any, Final
 
 import torch
@@ -28,6 +29,7 @@ STATE: Final = "state.pt"
 FOLDER: Final = "checkpoints"
 LATEST: Final = "latest"
 FORMAT: Final = 1
+_OLD: Final = ".old.tmp"  # of a directory while another takes its place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,11 @@ class State:
 
 
 def save_checkpoint(folder: Path, model: Tag2Text, state: State, *, keep: int) -> Path:
-    """Write a checkpoint into ``folder`` and leave the newest ``keep``; return its directory."""
+    """Write a checkpoint into ``folder`` and leave the newest ``keep``; return its directory.
+
+    Those of later steps go: training went on from an earlier one, and they are of the course that
+    it left, or could not be read.
+    """
 
     def fill(directory: Path) -> None:
         model.save_pretrained(directory)
@@ -58,8 +64,10 @@ def save_checkpoint(folder: Path, model: Tag2Text, state: State, *, keep: int) -
 
     made = folder / f"{state.step:08d}"
     publish(made, fill)
-    for old in checkpoints(folder)[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+    found = checkpoints(folder)
+    end = found.index(made) + 1
+    for other in (*found[: max(0, end - keep)], *found[end:]):
+        shutil.rmtree(other, ignore_errors=True)
     return made
 
 
@@ -74,7 +82,7 @@ def publish(directory: Path, fill: Callable[[Path], None]) -> None:
             temporary.mkdir(parents=True)
             fill(temporary)
             _sync(temporary)
-            old = directory.with_name(f".{directory.name}.{os.getpid()}.old.tmp")
+            old = directory.with_name(f".{directory.name}.{os.getpid()}{_OLD}")
             if directory.exists():
                 directory.rename(old)
             temporary.rename(directory)
@@ -90,7 +98,11 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def clear(folder: Path) -> None:
-    """Remove what a process that was killed left half-written."""
+    """Remove what a process that was killed left half-written; put back what it had put aside."""
+    for path in folder.glob(f".*{_OLD}"):
+        name = path.name.removesuffix(_OLD).removeprefix(".").rpartition(".")[0]
+        if not (folder / name).exists():
+            path.rename(folder / name)
     for path in folder.glob(".*.tmp"):
         shutil.rmtree(path, ignore_errors=True)
 
@@ -101,7 +113,7 @@ def load_checkpoint(directory: Path) -> tuple[Tag2Text, State]:
         raise InputError(f"{directory}: has no {STATE}, so training cannot go on from it")
     content = read_pickle(directory / STATE)
     found, expected = content.pop("format", None), set(State.__dataclass_fields__)
-    if found != FORMAT or set(content) != expected:
+    if found != FORMAT or set(content) != expected or not _typed(content):
         raise InputError(f"{directory / STATE}: is not of this version of the trainer")
     return Tag2Text.from_pretrained(directory, device="cpu"), State(**_copied(content))
 
@@ -120,6 +132,17 @@ def load_latest(folder: Path, say: Callable[[str], None]) -> tuple[Tag2Text, Sta
     if found:
         raise InputError(f"{folder}: no checkpoint there can be read; begin with a new --output")
     return None
+
+
+def _typed(content: Mapping[str, Any]) -> bool:
+    """Return whether the fields have the types that the trainer counts on."""
+    maps = (content[name] for name in ("optimizer", "reader", "config", "task", "weights"))
+    return (
+        type(content["step"]) is int
+        and type(content["recent"]) is tuple
+        and type(content["best"]) in (tuple, NoneType)
+        and all(isinstance(each, dict) for each in maps)
+    )
 
 
 def _save_state(path: Path, state: State) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -67,8 +68,25 @@ def _figures(parts: Sequence[tuple[Sums, list[Array], list[Array]]]) -> dict[str
     return figures
 
 
+def metric_of(best_by: str, weights: Mapping[str, float]) -> str:
+    """Return what the best model is chosen by, of a task whose losses have these weights.
+
+    :class:`InputError` when validation will have no such figure.
+    """
+    losses = [name for name, weight in weights.items() if weight]
+    known = [*([MAP] if "tagging" in losses else []), "loss", *losses]
+    if best_by and best_by not in known:
+        raise InputError(f"--best-by {best_by}: validation has {', '.join(known)}")
+    return best_by or known[0]
+
+
 def better(metric: str, value: float, than: float) -> bool:
-    """Return whether a value of a metric is an improvement: more of mAP, less of a loss."""
+    """Return whether a value of a metric is an improvement: more of mAP, less of a loss.
+
+    Any number is one over NaN.
+    """
+    if math.isnan(than):
+        return not math.isnan(value)
     return value > than if metric == MAP else value < than
 
 

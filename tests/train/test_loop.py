@@ -179,20 +179,25 @@ def test_training_ends_when_nothing_is_finite_any_more(
     assert all(torch.isfinite(p).all() for p in model.network.parameters())
 
 
+def _ask_to_stop(patch: pytest.MonkeyPatch, *, at: int, number: int = signal.SIGTERM) -> None:
+    """Send this process a signal in the middle of a step."""
+    backward = Trainer._backward
+
+    def asked(self: Trainer, *args: Any) -> torch.Tensor:
+        if self.step == at - 1:
+            os.kill(os.getpid(), number)
+        return backward(self, *args)
+
+    patch.setattr(Trainer, "_backward", asked)
+
+
 @pytest.mark.parametrize(("number", "raises"), [(signal.SIGTERM, False), (signal.SIGINT, True)])
 def test_a_signal_ends_training_with_a_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, raises: bool
 ) -> None:
     whole = run(tmp_path, "whole")
-    backward = Trainer._backward
-
-    def asked(self: Trainer, *args: Any) -> torch.Tensor:
-        if self.step == 2:
-            os.kill(os.getpid(), number)
-        return backward(self, *args)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_backward", asked)
+        _ask_to_stop(patch, at=3, number=number)
         if raises:
             with pytest.raises(StoppedError, match="after step 3"):
                 run(tmp_path, "asked")
@@ -200,6 +205,26 @@ def test_a_signal_ends_training_with_a_checkpoint(
             assert start(run_config(tmp_path, "asked")) is None
     assert checkpoints(tmp_path / "asked" / "checkpoints")[-1].name == "00000003"
     assert weights(run(tmp_path, "asked", resume="latest")) == weights(whole)
+
+
+def test_who_asks_to_stop_does_not_wait_for_a_validation_that_is_not_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"validation_data": (str(write_shards(tmp_path / "other")),)}
+    whole = run(tmp_path, "whole", **given)
+    _ask_to_stop(monkeypatch, at=3)
+    made = run(tmp_path, "asked", **given)
+    assert checkpoints(made / "checkpoints")[-1].name == "00000003"
+    assert [record["step"] for record in figures(made, "validation")] == [2]
+    monkeypatch.undo()
+    run(tmp_path, "asked", **given, resume="latest")
+    assert figures(made, "validation") == figures(whole, "validation")
+
+
+def test_a_figure_that_validation_lacks_is_refused_before_training(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--best-by map: validation has mAP, loss, tagging"):
+        run(tmp_path, best_by="map")
+    assert not (tmp_path / "run" / "log.jsonl").exists()
 
 
 def test_a_full_disk_ends_training_and_the_last_checkpoint_loads(

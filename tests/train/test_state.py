@@ -50,8 +50,15 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
 
 
 def test_the_newest_stay(tmp_path: Path) -> None:
-    _save(tmp_path, 1, 2, 10, 9, keep=2)
+    _save(tmp_path, 1, 2, 9, 10, keep=2)
     assert [path.name for path in checkpoints(tmp_path)] == ["00000009", "00000010"]
+
+
+@pytest.mark.parametrize(("keep", "left"), [(1, [5]), (2, [4, 5]), (9, [2, 4, 5])])
+def test_those_of_a_course_that_was_left_go(tmp_path: Path, keep: int, left: list[int]) -> None:
+    _save(tmp_path, 2, 4, 6, 8, keep=9)
+    _save(tmp_path, 5, keep=keep)
+    assert [int(path.name) for path in checkpoints(tmp_path)] == left
 
 
 def test_a_checkpoint_of_the_same_step_takes_the_others_place(tmp_path: Path) -> None:
@@ -79,6 +86,17 @@ def test_what_a_kill_left_is_cleared(tmp_path: Path) -> None:
     (tmp_path / ".00000002.77.tmp").mkdir()
     clear(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["00000001"]
+
+
+def test_what_a_kill_had_put_aside_is_back(tmp_path: Path) -> None:
+    aside = tmp_path / ".best.77.old.tmp"
+    aside.mkdir()
+    (aside / "whole").touch()
+    clear(tmp_path)
+    assert [path.name for path in tmp_path.rglob("*")] == ["best", "whole"]
+    aside.mkdir()
+    clear(tmp_path)
+    assert [path.name for path in tmp_path.rglob("*")] == ["best", "whole"]
 
 
 @pytest.mark.parametrize("name", [STATE, "model.safetensors", "config.json"])
@@ -122,6 +140,17 @@ def test_a_hostile_state_is_refused_and_not_run(
     with pytest.raises(InputError, match="not run or loaded"):
         load_checkpoint(made)
     assert not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize(
+    "changed", [{"step": "5"}, {"step": True}, {"optimizer": []}, {"best": 0.5}, {"recent": None}]
+)
+def test_a_state_of_other_types_is_refused(tmp_path: Path, changed: dict[str, object]) -> None:
+    (made,) = _save(tmp_path, 1)
+    content = torch.load(made / STATE, weights_only=True)
+    torch.save({**content, **changed}, made / STATE)
+    with pytest.raises(InputError, match="not of this version"):
+        load_checkpoint(made)
 
 
 def test_weights_of_another_vocabulary_are_refused(tmp_path: Path) -> None:
