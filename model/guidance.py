@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from torch import Tensor
+
+from model.recognition import choose
+from model.tokenizer import Tokenizer
 from vocab.errors import InputError
 from vocab.graph import Tag
+from vocab.vocabulary import Vocabulary
+
+GUIDING: Final = 16  # recognised tags that guide a caption at most: more do not fit 40 tokens
 
 # Recognised often, and of no help to a caption: the release leaves them out before it captions.
 UNSPOKEN: Final = frozenset(("quarter", "back", "one", "two", "three", "four", "five"))
@@ -16,6 +24,33 @@ UNSPOKEN: Final = frozenset(("quarter", "back", "one", "two", "three", "four", "
 def spoken(tags: Iterable[Tag]) -> list[str]:
     """Return the names of recognised tags, in order, each once, without ``UNSPOKEN``."""
     return list(dict.fromkeys(tag.tag for tag in tags if tag.tag not in UNSPOKEN))
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """Chooses the names that guide a caption: no more than ``max_tokens`` hold."""
+
+    vocabulary: Vocabulary
+    tokenizer: Tokenizer
+    max_tokens: int
+
+    def fitting(self, names: Sequence[str], question: str | None = None) -> list[str]:
+        """Return the first of the names, as many as fit behind the question, if there is one."""
+        before = [] if question is None else [question]
+        row = [*before, *names]
+        return self.tokenizer.fitting(row, max_tokens=self.max_tokens)[len(before) :]
+
+    def recognised(self, scores: Tensor, floor: Tensor, question: str | None = None) -> list[str]:
+        """Return the names of an image's tags whose scores (classes,) pass their floor (classes,).
+
+        The surest ``GUIDING`` that are spoken, and of these the surest that fit; they come in the
+        order of the classes.
+        """
+        surest = choose(scores, floor, self.vocabulary.tags, GUIDING)
+        tags = [Tag(found.kind, found.tag) for found in surest]
+        fitting = self.fitting(spoken(tags), question)
+        tags.sort(key=self.vocabulary.index)
+        return [name for name in spoken(tags) if name in fitting]
 
 
 def shuffled(names: Sequence[str], random: Random) -> list[str]:

@@ -17,7 +17,7 @@ from model.card import card
 from model.checkpoint import load_weights, read_fingerprint, save_weights
 from model.config import ModelConfig, from_json
 from model.generation import generate
-from model.guidance import rows_of_tags, spoken
+from model.guidance import Guide, rows_of_tags
 from model.heatmap import attention_maps, to_grid
 from model.network import Network
 from model.preprocess import Picture, normalise, to_pixels
@@ -30,7 +30,6 @@ from vocab.files import read_lines, write_whole
 from vocab.graph import Tag
 from vocab.vocabulary import Vocabulary
 
-GUIDING: Final = 16  # recognised tags that guide a caption at most: more do not fit 40 tokens
 BATCH: Final = 16  # images worked on at once
 TEXTS: Final = 64  # texts encoded at once
 WEIGHTS: Final = "model.safetensors"
@@ -135,6 +134,11 @@ class Tag2Text:
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.network.tagging.bias.device
+
+    @cached_property
+    def guide(self) -> Guide:
+        """What chooses the names that guide captions."""
+        return Guide(self.vocabulary, self.tokenizer, self.config.max_tag_tokens)
 
     @cached_property
     def _thresholds(self) -> Tensor:
@@ -325,28 +329,14 @@ class Tag2Text:
         threshold: float | None = None,
         questions: Sequence[str] | None = None,
     ) -> list[list[str]]:
-        """Return the names that guide each image of a batch, those that its tokens hold.
-
-        Recognised ones come in the order of the classes, and the least sure are left out.
-        """
+        """Return the names that guide each image of a batch, those that its tokens hold."""
         asked: Sequence[str | None] = questions or [None] * len(features)
         if given is not None:
             rows = given[start : start + len(features)]
-            return [self._fitting(*row) for row in zip(rows, asked, strict=True)]
+            return [self.guide.fitting(*row) for row in zip(rows, asked, strict=True)]
         floor = self._floor(threshold, None, bounded=False)
-        made = []
-        for scores, question in zip(self._scores(features, None), asked, strict=True):
-            surest = choose(scores, floor, self.vocabulary.tags, GUIDING)
-            tags = [Tag(found.kind, found.tag) for found in surest]
-            fitting = self._fitting(spoken(tags), question)
-            tags.sort(key=self.vocabulary.index)
-            made.append([name for name in spoken(tags) if name in fitting])
-        return made
-
-    def _fitting(self, names: list[str], question: str | None) -> list[str]:
-        before = [] if question is None else [question]
-        longest = self.config.max_tag_tokens
-        return self.tokenizer.fitting([*before, *names], max_tokens=longest)[len(before) :]
+        found = zip(self._scores(features, None), asked, strict=True)
+        return [self.guide.recognised(scores, floor, question) for scores, question in found]
 
     def _tokens(self, rows: list[list[str]]) -> tuple[Tensor, Tensor]:
         ids, mask = self.tokenizer.encode_tags(rows, max_tokens=self.config.max_tag_tokens)

@@ -66,7 +66,7 @@ def _slope(
     ignore: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return loss, logits and dL/dz (batch, classes), without the head's graph."""
-    with torch.no_grad(), _uncached(image.device.type):
+    with torch.no_grad(), uncached(image.device.type):
         logits = head(image)
     with torch.enable_grad():
         z = logits.detach().requires_grad_()
@@ -79,8 +79,8 @@ def _weighted_sum(logits: Tensor, slope: Tensor) -> Tensor:
     return (logits * slope).sum()
 
 
-def _uncached(device: str) -> torch.autocast:
-    """Return autocast as it is now, but without its cache.
+def uncached(device: str) -> torch.autocast:
+    """Return autocast as it is now, but without its cache, for a first pass without a graph.
 
     Before torch 2.10 the second pass would find weights there that were cast without a graph.
     """

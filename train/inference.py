@@ -14,15 +14,13 @@ from torch import Tensor
 
 from model.alignment import AlignmentEncoder
 from model.generation import generate
-from model.guidance import spoken
 from model.preprocess import ImageError, normalise
-from model.recognition import choose, thresholds
-from model.tag2text import GUIDING, Tag2Text
+from model.recognition import thresholds
+from model.tag2text import Tag2Text
 from train.evaluation_data import EvaluationSet, Example
 from train.metrics import Flags, Floats
 from train.shards import BadSampleError
 from vocab.errors import InputError
-from vocab.graph import Tag
 
 Advance = Callable[[int], None]
 OWN: Final = -1.0  # for a threshold: each tag's own
@@ -59,14 +57,14 @@ class Outputs:
 def run(
     model: Tag2Text, data: EvaluationSet, wanted: Wanted, *, advance: Advance | None = None
 ) -> Outputs:
-    """Return the model's outputs; ``advance`` is told of each batch that is done."""
+    """Return the model's outputs; ``advance`` is told of each batch how many images it had."""
     examples: list[Example] = []
     bad: Counter[str] = Counter()
     scores: list[Tensor] = []
     features: list[Tensor] = []
     vectors: list[Tensor] = []
     captions: dict[float, list[str]] = {at: [] for at in wanted.captions}
-    for read, pixels in _batches(model, data.examples, wanted.batch_size, bad):
+    for count, read, pixels in _batches(model, data.examples, wanted.batch_size, bad):
         if read:
             tokens, found = _look(model, pixels)
             examples += read
@@ -77,7 +75,7 @@ def run(
                 features.append(tokens.cpu())
                 vectors.append(alignment_of(model).encode_image(tokens).cpu())
         if advance:
-            advance(wanted.batch_size)
+            advance(count)
     if not examples:
         raise InputError(f"{data.name}: none of the images can be read ({_causes(bad)})")
     return Outputs(
@@ -104,7 +102,9 @@ def passed(model: Tag2Text, scores: Floats) -> Flags:
 
 def _batches(
     model: Tag2Text, examples: Sequence[Example], size: int, bad: Counter[str]
-) -> Iterator[tuple[list[Example], list[Tensor]]]:
+) -> Iterator[tuple[int, list[Example], list[Tensor]]]:
+    """Yield of each batch how many images it has, those that can be read, and their pixels."""
+
     def read(example: Example) -> Tensor | str:
         try:
             return example.read(model.config.image_size)
@@ -120,7 +120,7 @@ def _batches(
             bad.update(one for one in found if isinstance(one, str))
             pairs = zip(batch, found, strict=True)
             good = [(example, one) for example, one in pairs if not isinstance(one, str)]
-            yield [example for example, _ in good], [pixels for _, pixels in good]
+            yield len(batch), [example for example, _ in good], [pixels for _, pixels in good]
 
 
 def _look(model: Tag2Text, pixels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -135,7 +135,7 @@ def _captions(
 ) -> list[str]:
     own = thresholds(model.vocabulary)
     floor = own if threshold == OWN else torch.full_like(own, threshold)
-    rows = [_guidance(model, one, floor) for one in scores]
+    rows = [model.guide.recognised(one, floor) for one in scores]
     ids, mask = model.tokenizer.encode_tags(rows, max_tokens=model.config.max_tag_tokens)
     ids, mask = ids.to(model.device), mask.to(model.device)
     made = generate(
@@ -149,11 +149,6 @@ def _captions(
         max_tokens=30,
     )
     return [caption.text for caption in made]
-
-
-def _guidance(model: Tag2Text, scores: Tensor, floor: Tensor) -> list[str]:
-    found = choose(scores, floor, model.vocabulary.tags, GUIDING)
-    return spoken(sorted((Tag(t.kind, t.tag) for t in found), key=model.vocabulary.index))
 
 
 def _causes(bad: Counter[str]) -> str:

@@ -18,21 +18,20 @@ from model.alignment import AlignmentEncoder, contrastive_loss, hard_negatives, 
 from model.answering import encode_questions
 from model.generation import encode_guidance
 from model.generation_loss import lm_loss
-from model.guidance import shuffled, spoken
+from model.guidance import shuffled
 from model.losses import tagging_loss
 from model.momentum import Momentum
 from model.network import Network
 from model.preprocess import normalise
-from model.recognition import choose, thresholds
-from model.tag2text import GUIDING, Tag2Text
+from model.recognition import thresholds
+from model.tag2text import Tag2Text
 from model.tagging import TaggingHead
 from model.tokenizer import Tokens
-from model.topk import topk_loss
+from model.topk import topk_loss, uncached
 from train.config import TrainConfig
 from train.ranks import Ranks
 from train.samples import Batch
 from vocab.errors import InputError
-from vocab.graph import Tag
 
 Losses = dict[str, Tensor]
 
@@ -50,7 +49,8 @@ class Pretrain(nn.Module):
     def __init__(self, model: Tag2Text, config: TrainConfig, ranks: Ranks) -> None:
         super().__init__()
         self.network: Network = model.network
-        self.vocabulary, self.tokenizer = model.vocabulary, model.tokenizer
+        self.vocabulary, self.tokenizer, self.guide = model.vocabulary, model.tokenizer, model.guide
+        self.floor = thresholds(model.vocabulary)
         self.weights, self.ranks, self.seed = config.loss_weights(), ranks, config.seed
         self.queries = config.top_queries
         self.criterion = tagging_loss(config.tagging_loss)
@@ -111,7 +111,10 @@ class Pretrain(nn.Module):
         """Set what :meth:`extra_state` returned; :class:`InputError` when it was another task's."""
         expected = self.extra_state()
         if {n: t.shape for n, t in expected.items()} != {n: t.shape for n, t in state.items()}:
-            raise InputError("the checkpoint was made with another --queue; give that one")
+            raise InputError(
+                "the checkpoint was made with another --queue, or other losses in --weights; "
+                "give those"
+            )
         if self.momentum is not None:
             self.momentum.load_state_dict(dict(state))
 
@@ -174,22 +177,28 @@ class Pretrain(nn.Module):
     def _prompt(self) -> int:
         return len(self.tokenizer.encode_prompt(self.network.config.prompt))
 
-    def recognised(self, image: Tensor, logits: Tensor | None, *, batch: Batch) -> list[list[str]]:
+    def recognised(
+        self,
+        image: Tensor,
+        logits: Tensor | None,
+        *,
+        batch: Batch,
+        questions: Sequence[str] | None = None,
+    ) -> list[list[str]]:
         """Return the names of each image's recognised tags, shuffled, as inference finds them.
 
         They go through the host, which waits for the device: words are its business.
         """
         if logits is None:
-            with torch.no_grad():
+            with torch.no_grad(), uncached(image.device.type):  # layers of the head are shared
                 logits = self.network.tagging(image)
         scores = torch.sigmoid(logits.detach().float()).cpu()
-        floor = thresholds(self.vocabulary)
-        made = []
-        for row, key in zip(scores, batch.keys, strict=True):
-            surest = choose(row, floor, self.vocabulary.tags, GUIDING)
-            names = spoken(Tag(found.kind, found.tag) for found in surest)
-            made.append(shuffled(names, self._random(batch, key)))
-        return made
+        asked: Sequence[str | None] = questions or [None] * len(scores)
+        rows = zip(scores, asked, batch.keys, strict=True)
+        return [
+            shuffled(self.guide.recognised(row, self.floor, question), self._random(batch, key))
+            for row, question, key in rows
+        ]
 
     def _random(self, batch: Batch, key: str) -> Random:
         return Random(f"{self.seed} {batch.epoch} {key} guidance")  # noqa: S311
@@ -228,9 +237,10 @@ class VqaFinetune(Pretrain):
         network = self.network
         image = network.image_encoder(normalise(batch.images, network.config))
         asked = [split_question(sentence, key) for sentence, key in _named(batch)]
-        tags = self.recognised(image, None, batch=batch)
+        texts = [question for question, _ in asked]
+        tags = self.recognised(image, None, batch=batch, questions=texts)
         questions = encode_questions(
-            self.tokenizer, [q for q, _ in asked], tags, max_tokens=network.config.max_tag_tokens
+            self.tokenizer, texts, tags, max_tokens=network.config.max_tag_tokens
         )
         answers = self.tokenizer.encode_captions([answer for _, answer in asked], prompt="")
         to = image.device

@@ -53,6 +53,19 @@ def pictures(data: EvaluationSet, model: Tag2Text) -> list[object]:
     return [one.read(model.config.image_size) for n, one in enumerate(data.examples) if n != 3]
 
 
+def test_progress_counts_images_and_captions_are_guided_as_the_models(data: EvaluationSet) -> None:
+    model = tiny_model(max_tag_tokens=10)
+    seen: list[int] = []
+    outputs = run(model, data, Wanted(captions=(OWN,), batch_size=4), advance=seen.append)
+    assert seen == [4, 4, 4, 3]
+    made = model.caption(pictures(data, model))  # type: ignore[arg-type]
+    assert list(outputs.captions[OWN]) == [one.text for one in made]
+    assert any(
+        len(one.tags) < len(tags)
+        for one, tags in zip(made, model.tag(pictures(data, model)), strict=True)
+    )  # type: ignore[arg-type]
+
+
 def test_scores_and_captions_are_the_models_own(data: EvaluationSet) -> None:
     model = cached_model()
     outputs = run(model, data, Wanted(captions=(OWN, 0.2), beams=3, batch_size=4))

@@ -140,6 +140,54 @@ def test_captions_are_guided_by_their_own_tags_or_by_recognised_ones(folder: Pat
     assert mixed == [text == "tennis racket" for text in _guiding(folder, 0.5)]
 
 
+def _recognising(folder: Path, name: TaskName) -> tuple[Pretrain, Batch, torch.Tensor]:
+    """Return a task, a batch, and logits that recognise five tags, more than tokens hold."""
+    config = run_config(folder, task=name, recognised=1.0)
+    model = new_model(config, ALONE)
+    model.guide = replace(model.guide, max_tokens=10)  # type: ignore[misc]
+    task = make_task(model, config, ALONE)
+    (batch,) = open_reader(config, model, ALONE).batches(0, 1)
+    row = torch.full((len(model.vocabulary),), -9.0)
+    row[[0, 1, 3, 5, 7]] = torch.tensor([3.0, 4, 5, 6, 7])
+    return task, batch, row.expand(len(batch), -1)
+
+
+def test_recognised_tags_that_do_not_fit_are_the_least_sure(folder: Path) -> None:
+    task, batch, logits = _recognising(folder, "caption")
+    sure = [task.vocabulary.tags[index].tag for index in (7, 5, 3, 1, 0)]
+    fitting = task.guide.fitting(sure)
+    assert 0 < len(fitting) < len(sure)
+    rows = task.recognised(torch.zeros(1), logits, batch=batch)
+    assert all(sorted(row) == sorted(fitting) for row in rows)
+    assert len({tuple(row) for row in rows}) > 1  # shuffled
+
+
+def test_a_question_leaves_room_for_the_surest(folder: Path) -> None:
+    task, batch, logits = _recognising(folder, "vqa")
+    questions = ["red dog or red dog"] * len(batch)
+    rows = task.recognised(torch.zeros(1), logits, batch=batch, questions=questions)
+    without = task.recognised(torch.zeros(1), logits, batch=batch)
+    assert all(set(row) < set(all_) for row, all_ in zip(rows, without, strict=True))
+    assert all(task.guide.fitting(row, "red dog or red dog") == row for row in rows)
+
+
+def test_recognising_leaves_no_weights_without_a_graph_behind(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, batch = _made(folder, task="vqa")
+    seen = []
+    monkeypatch.setattr(
+        task.network.tagging,
+        "forward",
+        lambda image: (
+            seen.append(torch.is_autocast_cache_enabled()),
+            torch.zeros(len(image), len(task.vocabulary)),
+        )[1],
+    )
+    task.recognised(torch.zeros(len(batch), 2, 3), None, batch=batch)
+    assert seen == [False]
+
+
 def test_questions_are_answered(pretrain: tuple[Pretrain, Batch], folder: Path) -> None:
     _, batch = pretrain
     task, _ = _made(folder, task="vqa")
