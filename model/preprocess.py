@@ -51,8 +51,6 @@ def open_picture(picture: Picture, *, side: int | None = None) -> Image.Image:
     with _errors(str(path)), Image.open(path, formats=FORMATS) as image:
         if side is not None:
             image.draft(None, (2 * side, 2 * side))
-        if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
-            raise Image.DecompressionBombError  # Pillow itself reads twice as many
         return _upright_rgb(image)
 
 
@@ -84,6 +82,8 @@ def _from_tensor(pixels: Tensor) -> Image.Image:
 
 
 def _upright_rgb(image: Image.Image) -> Image.Image:
+    if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
+        raise Image.DecompressionBombError  # Pillow itself reads twice as many
     image.load()
     with contextlib.suppress(Exception):  # EXIF is often nonsense: then there is no rotation
         image = ImageOps.exif_transpose(image)

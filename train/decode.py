@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import math
-import warnings
 from random import Random
 from typing import Final, NamedTuple
 
@@ -135,9 +134,7 @@ def _resized(
 
 def _opened(data: bytes) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(io.BytesIO(data), formats=FORMATS)
     except Exception as error:  # decoders raise errors of every kind
         raise ImageError(f"the image is broken ({error})") from error
 

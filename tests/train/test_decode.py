@@ -1,4 +1,5 @@
 import io
+import warnings
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -107,6 +108,33 @@ def test_a_bomb_is_refused_before_it_is_decoded(
     monkeypatch.setattr(decode, "PIXELS", 1000)
     with pytest.raises(ImageError):
         training_pixels(picture(size=(40, 30)), 32, Random(0))
+
+
+def test_what_a_user_may_not_open_is_refused_in_shards_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # Pillow itself refuses twice as many
+    data = picture("PNG", size=(40, 30))
+    (tmp_path / "a.png").write_bytes(data)
+    for read in (
+        lambda: to_pixels(tmp_path / "a.png", 32),
+        lambda: evaluation_pixels(data, 32),
+        lambda: training_pixels(data, 32, Random(0)),
+    ):
+        with pytest.raises(ImageError, match="too many pixels"):
+            read()
+
+
+def test_decoding_leaves_the_filters_of_warnings_alone(
+    library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(**_: object) -> None:
+        raise AssertionError("threads share the filters")
+
+    monkeypatch.setattr(warnings, "catch_warnings", forbidden)
+    for format_ in ("JPEG", "PNG"):
+        training_pixels(picture(format_), 32, Random(0))
+        evaluation_pixels(picture(format_), 32)
 
 
 @pytest.mark.parametrize("size", [(640, 480), (40, 30)])
