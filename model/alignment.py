@@ -181,11 +181,12 @@ def hard_negatives(
     same = keys[:, None] == keys[None]
     both = torch.stack((similarity.detach().float().T, similarity.detach().float()))
     chances = torch.softmax(both.masked_fill(same, -math.inf), -1)
-    alone = same.all(1)
-    chances = torch.where(alone[:, None], 1.0, chances)  # anything: the loss leaves these out
+    # Anything where there is no other image, whose terms the loss leaves out, and where vectors are
+    # not finite: a draw would end the process, and the step moves nothing as it is.
+    chances = torch.where(chances.isfinite(), chances, 1.0)
     drawn = torch.multinomial(chances.flatten(0, 1), 1, generator=generator)
     images, texts = drawn.view(2, -1)
-    return Negatives(images, texts, ~alone)
+    return Negatives(images, texts, ~same.all(1))
 
 
 def matching_loss(

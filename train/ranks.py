@@ -113,7 +113,7 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient):  # type: ignore[no-untyped-def]
-        gradient = gradient.contiguous()
+        gradient = gradient.clone(memory_format=torch.contiguous_format)  # not ours to change
         dist.all_reduce(gradient)
         start = ctx.rank * ctx.rows
         return gradient[start : start + ctx.rows], None, None

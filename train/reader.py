@@ -232,18 +232,24 @@ def worker_errors() -> Iterator[None]:
 
 
 def checked(batches: Iterator[Batch], config: ReaderConfig) -> Iterator[Batch]:
-    """Yield the batches until more than ``max_bad_ratio`` of the samples cannot be used."""
+    """Yield the batches until more than ``max_bad_ratio`` of the samples cannot be used.
+
+    Nor is one yielded that could not be filled: the ranks' batches must be of one size.
+    """
     bad: Counter[str] = Counter()
     seen = 0
     for batch in batches:
         bad.update(batch.bad)
         seen += config.batch_size
         count = bad.total()
-        if count > config.max_bad_ratio * max(seen, _EARLY) or not len(batch):
+        problem = "too many to fill a batch" if len(batch) < config.batch_size else ""
+        if count > config.max_bad_ratio * max(seen, _EARLY):
+            problem = f"more than --max-bad-ratio {config.max_bad_ratio:g}"
+        if problem:
             causes = ", ".join(f"{cause} {number:,}" for cause, number in bad.most_common())
             raise InputError(
-                f"{count:,} of {seen:,} samples cannot be used ({causes}), more than "
-                f"--max-bad-ratio {config.max_bad_ratio:g}; run `tag2text check` on the shards"
+                f"{count:,} of {seen:,} samples cannot be used ({causes}), {problem}; "
+                "run `tag2text check` on the shards"
             )
         yield batch
 

@@ -226,11 +226,11 @@ def _are_classes(ids: list[Any], classes: int) -> bool:
 
 
 def image_key(key: str) -> int:
-    """Return a 64-bit number for a sample key, the same in every process."""
+    """Return a number for a sample key, 0 to 2^63 - 1, the same in every process."""
     value = 0xCBF29CE484222325  # FNV-1a: keys are a dozen letters, and collisions must be rare
     for byte in key.encode():
         value = (value ^ byte) * 0x100000001B3 % (1 << 64)
-    return value - (1 << 63)
+    return value >> 1
 
 
 def _stacked(pixels: Sequence[Tensor], size: int) -> Tensor:

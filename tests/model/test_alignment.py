@@ -170,6 +170,14 @@ def test_negatives_are_of_another_image_or_not_found(labels, seed, temperature):
     assert (keys[found.texts] != keys)[kept].all()
 
 
+def test_similarities_that_are_not_finite_draw_something():
+    similarity = torch.zeros(3, 3)
+    similarity[1] = math.nan
+    found = hard_negatives(similarity, torch.arange(3))
+    assert found.found.all()
+    assert ((found.images >= 0) & (found.images < 3)).all()
+
+
 def test_negatives_are_drawn_in_proportion_to_similarity():
     similarity = torch.tensor([[9.0, 1, 2], [0, 9, 1], [3, 0, 9]]).repeat(900, 900)
     keys = torch.arange(3).repeat(900)

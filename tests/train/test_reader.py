@@ -193,3 +193,12 @@ def test_settings_that_cannot_be_meant_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         list(reader(shards, **changes).batches(0, 1))
+
+
+def test_a_batch_that_cannot_be_filled_stops_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("train.reader.ATTEMPTS", 1)
+    shards = open_shards([str(write_shards(tmp_path / "s", broken=[3]))], tiny_vocabulary())
+    with pytest.raises(InputError, match=r"\(broken_image 1\), too many to fill a batch; run"):
+        list(reader(shards, batch_size=5, max_bad_ratio=1).batches(0, 3))
