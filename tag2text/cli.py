@@ -10,12 +10,12 @@ import os
 import signal
 import sys
 import threading
-import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tag2text import (
+    command_doctor,
     command_download,
     command_evaluate,
     command_parse,
@@ -24,34 +24,47 @@ from tag2text import (
     commands_model,
     commands_pipeline,
     commands_vocab,
+    output,
 )
 from tag2text.options import BEAM_EPILOG, BEAM_FLAGS
 from vocab.errors import InputError, StoppedError, UsageError
 from vocab.version import __version__
 
-STOPPED = "tag2text: stopped; run the same command again to go on where it was"
+STOPPED = "stopped; run the same command again to go on where it was"
+JOBS = ("manifest", "download", "mine", "count", "shards")  # what they finished stays
+_STOPPED = 130
+_CLICK = typer.BadParameter.__bases__  # of whatever is wrong with flags: click's own UsageError
 
 app = typer.Typer(
     name="tag2text",
-    help="Captions become tags, tags a vocabulary, images labelled WebDataset shards.",
+    help="Captions become tags, tags a vocabulary, images labelled shards, shards a model.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-commands_pipeline.register(app)
-app.command(context_settings=BEAM_FLAGS, epilog=BEAM_EPILOG)(command_download.download)
-app.command()(command_parse.parse)
-app.add_typer(commands_vocab.app, name="vocab")
-for command in (
-    command_train.train,
-    command_evaluate.evaluate,
-    commands_model.convert,
-    commands_model.tag,
-    commands_model.caption,
-    command_search.index,
-    command_search.search,
+BEAM: dict[str, Any] = {"context_settings": BEAM_FLAGS, "epilog": BEAM_EPILOG}
+DATA, LOOK, MODEL = "From captions to labelled shards", "Look and check", "The model"
+for panel, settings, command in (
+    (DATA, {}, commands_pipeline.manifest),
+    (DATA, BEAM, command_download.download),
+    (DATA, BEAM, commands_pipeline.mine),
+    (DATA, BEAM, commands_pipeline.count),
+    (DATA, BEAM, commands_pipeline.shards),
+    (LOOK, {}, command_doctor.doctor),
+    (LOOK, {}, commands_pipeline.demo),
+    (LOOK, {}, command_parse.parse),
+    (LOOK, {}, commands_pipeline.check),
+    (LOOK, {}, commands_pipeline.inspect),
+    (MODEL, {}, command_train.train),
+    (MODEL, {}, command_evaluate.evaluate),
+    (MODEL, {}, commands_model.convert),
+    (MODEL, {}, commands_model.tag),
+    (MODEL, {}, commands_model.caption),
+    (MODEL, {}, command_search.index),
+    (MODEL, {}, command_search.search),
 ):
-    app.command()(command)
+    app.command(rich_help_panel=panel, **settings)(command)
+app.add_typer(commands_vocab.app, name="vocab", rich_help_panel=DATA)
 
 
 def _print_version(wanted: bool) -> None:
@@ -81,18 +94,30 @@ def main() -> None:
     # printed, never logged.
     logging.basicConfig(level=logging.ERROR)
     sys.unraisablehook = _stop_anyway
+    sys.exit(_run())
+
+
+def _run() -> int:
     try:
-        app()
-    except BrokenPipeError:
-        # The reader (`| head`) has seen enough; Python must not complain while it shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except KeyboardInterrupt:
-        typer.echo(STOPPED, err=True)
-        sys.exit(130)
+        code = app(standalone_mode=False, prog_name="tag2text")
+    except (KeyboardInterrupt, typer.Abort):
+        code = _STOPPED
     except Exception as error:
-        _report(error)
-        sys.exit(_exit_code(error))
+        return _report(error)
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            return _hang_up()
+        raise
+    if code == _STOPPED:
+        command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+        output.error(STOPPED if command in JOBS else "stopped")
+    return code or 0
+
+
+def _hang_up() -> int:
+    """End well: the reader (`| head`) has seen enough, and Python must not complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _stop_anyway(unraisable: sys.UnraisableHookArgs) -> None:
@@ -103,22 +128,39 @@ def _stop_anyway(unraisable: sys.UnraisableHookArgs) -> None:
         sys.__unraisablehook__(unraisable)
 
 
-def _exit_code(error: Exception) -> int:
-    if isinstance(error, StoppedError):
-        return 130
-    return 2 if isinstance(error, UsageError) else 1
-
-
-def _report(error: Exception) -> None:
+def _report(error: Exception) -> int:
+    """Say in one line what is wrong, and return the exit code."""
+    if isinstance(error, BrokenPipeError):
+        return _hang_up()
     if os.environ.get("TAG2TEXT_DEBUG"):
+        import traceback
+
         traceback.print_exception(error)
-    elif isinstance(error, InputError):
-        typer.echo(f"tag2text: {error}", err=True)
-    elif isinstance(error, OSError) and error.strerror and error.filename:
-        typer.echo(f"tag2text: {error.filename}: {error.strerror}", err=True)
-    else:
-        line = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-        typer.echo(f"tag2text: unexpected {line} (tag2text --debug ... shows more)", err=True)
+    elif line := _line(error):
+        output.error(line)
+    if isinstance(error, StoppedError):
+        return _STOPPED
+    return 2 if isinstance(error, (UsageError, *_CLICK)) else 1
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, _CLICK):
+        return _usage_line(error)
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is missing; `tag2text doctor` says how to install it"
+    line = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    return f"unexpected {line} (tag2text --debug ... shows more)"
+
+
+def _usage_line(error: Any) -> str:
+    """Return the line on wrong flags; it is empty where the help was shown instead."""
+    line = " ".join(error.format_message().split()).rstrip(".")
+    command = error.ctx.command_path if error.ctx else "tag2text"
+    return f"{line}; see {command} --help" if line else ""
 
 
 if __name__ == "__main__":

@@ -2,56 +2,60 @@
 
 from __future__ import annotations
 
-import enum
 import hashlib
+import json
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tag2text.command_review import ProjectFlag
+from tag2text.options import Json, Project
+from tag2text.output import table, warning
 from vocab.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from vocab.build import Build
 
 
-class Policy(str, enum.Enum):
-    """What becomes of a tag that people did not settle."""
-
-    KEEP = "keep"
-    DROP = "drop"
-    FAIL = "fail"
+Policy = Literal["keep", "drop", "fail"]
+Output = Annotated[
+    Path | None,
+    typer.Option(help="Directory of the vocabulary; by default that of the project."),
+]
+Table = Annotated[Path | None, typer.Option(help="Without a project: the table under review.")]
+Logs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Without a project: decision log (.jsonl) or a directory of them; repeatable."
+    ),
+]
+Undecided = Annotated[
+    Policy | None, typer.Option(help="Tags nobody decided on (project.toml; else keep).")
+]
+Unresolved = Annotated[
+    Policy | None, typer.Option(help="Tags people disagree on (project.toml; else fail).")
+]
+OtherCandidates = Annotated[
+    bool, typer.Option("--accept-other-candidates", help="Use decisions on another table.")
+]
+Mined = Annotated[
+    list[str] | None,
+    typer.Option(help="Output of `tag2text mine`: counts merged tags' images; repeatable."),
+]
 
 
 def build(
-    output: Annotated[
-        Path | None,
-        typer.Option(help="Directory of the vocabulary; by default that of the project."),
-    ] = None,
-    project: ProjectFlag = Path("annotations"),
-    candidates: Annotated[
-        Path | None, typer.Option(help="Without a project: the table under review.")
-    ] = None,
-    log: Annotated[
-        list[Path] | None,
-        typer.Option(help="Without a project: decision log (.jsonl) or a directory of them."),
-    ] = None,
-    undecided: Annotated[
-        Policy | None, typer.Option(help="Tags nobody decided on (project.toml; else keep).")
-    ] = None,
-    unresolved: Annotated[
-        Policy | None, typer.Option(help="Tags people disagree on (project.toml; else fail).")
-    ] = None,
-    accept_other_candidates: Annotated[
-        bool, typer.Option("--accept-other-candidates", help="Use decisions on another table.")
-    ] = False,
-    mined: Annotated[
-        list[str] | None,
-        typer.Option(help="Mined directories: count the images of merged tags; repeatable."),
-    ] = None,
+    output: Output = None,
+    project: Project = Path("annotations"),
+    candidates: Table = None,
+    log: Logs = None,
+    undecided: Undecided = None,
+    unresolved: Unresolved = None,
+    accept_other_candidates: OtherCandidates = False,
+    mined: Mined = None,
 ) -> None:
     """Make the vocabulary from candidates and the decision log; the same input, the same bytes."""
     if candidates is None:
@@ -60,8 +64,8 @@ def build(
         review = _without_project(candidates, log or (), output, mined or ())
     made = _build(
         review,
-        undecided=undecided.value if undecided else review.undecided,
-        unresolved=unresolved.value if unresolved else review.unresolved,
+        undecided=undecided or review.undecided,
+        unresolved=unresolved or review.unresolved,
         accept_other_candidates=accept_other_candidates,
         mined=mined or (),
     )
@@ -83,8 +87,8 @@ class _Review:
     candidates: Path
     logs: Sequence[Path]
     weights: dict[str, float]
-    undecided: Any = "keep"
-    unresolved: Any = "fail"
+    undecided: Policy = "keep"
+    unresolved: Policy = "fail"
     target: int = 0
 
 
@@ -117,8 +121,8 @@ def _without_project(
 def _build(
     review: _Review,
     *,
-    undecided: Any,
-    unresolved: Any,
+    undecided: Policy,
+    unresolved: Policy,
     accept_other_candidates: bool,
     mined: Sequence[str],
 ) -> Build:
@@ -129,7 +133,7 @@ def _build(
     table = read_candidates(review.candidates)
     events, problems = read_log(review.logs)
     for problem in problems:
-        typer.echo(f"{problem.file}:{problem.line}: {problem.reason}; line left out", err=True)
+        warning(f"{problem.file}:{problem.line}: {problem.reason}; line left out")
     decisions = resolve(replay(events))
     settings: dict[str, Any] = {
         "undecided": undecided,
@@ -168,12 +172,12 @@ def _digest(files: Iterable[Path]) -> str:
 def diff(
     old: Annotated[Path | None, typer.Argument(help="Directory of a vocabulary.")] = None,
     new: Annotated[Path | None, typer.Argument(help="Directory of a later one.")] = None,
-    project: ProjectFlag = Path("annotations"),
+    project: Project = Path("annotations"),
     at: Annotated[
         str | None, typer.Option(help="Instead of two directories: a time, 2026-03-31T14:05.")
     ] = None,
     to: Annotated[str | None, typer.Option(help="A later time; by default now.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show what changed between two vocabularies, or between two moments of the decision logs."""
     from vocab.diff import compare, summary
@@ -187,22 +191,12 @@ def diff(
         raise UsageError("give two directories of vocabularies, or --at TIME [--to TIME]")
     difference = compare(first, second)
     if as_json:
-        import json
-
         typer.echo(json.dumps(difference.to_json(), indent=2, ensure_ascii=False))
         return
     if difference.changes:
-        from tag2text.output import table
-
         table(("change", "tag", "was", "is"), [c.cells() for c in difference.changes])
     for line in summary(difference):
-        typer.echo(line, err=not _on_terminal())
-
-
-def _on_terminal() -> bool:
-    import sys
-
-    return sys.stdout.isatty()
+        typer.echo(line, err=not sys.stdout.isatty())
 
 
 def _moments(root: Path, at: str, to: str | None) -> tuple[Any, Any]:

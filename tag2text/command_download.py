@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
-from pipeline.worker import start_nursery
 from tag2text.options import (
+    ImageRoot,
+    Manifest,
     MaxBadRatio,
     Output,
+    Quality,
     TakeOver,
     Workers,
     checked_flags,
@@ -27,10 +29,6 @@ if TYPE_CHECKING:
 
 Settings = TypeVar("Settings")
 
-Manifest = Annotated[str, typer.Option(help="Directory that `tag2text manifest` made.")]
-ImageRoot = Annotated[
-    str | None, typer.Option(help="Take the images from this folder, not the internet.")
-]
 ImageSize = Annotated[int, typer.Option(min=1, help="Pixels; larger ones are resized.")]
 ResizeMode = Annotated[
     Literal["no", "keep_ratio", "center_crop", "border", "keep_ratio_largest"],
@@ -40,7 +38,6 @@ MinImageSize = Annotated[int, typer.Option(min=0, help="Least shorter side, pixe
 MaxAspectRatio = Annotated[
     float | None, typer.Option(min=1.0, help="Longer side over shorter side.")
 ]
-Quality = Annotated[int, typer.Option(min=1, max=100, help="Of the JPEGs written.")]
 MaxPixels = Annotated[int, typer.Option(min=1, help="Larger images are never decoded.")]
 MaxBytes = Annotated[int, typer.Option(min=1, help="Of one image, as sent.")]
 Options = Annotated[
@@ -95,6 +92,8 @@ def download(
     """Fetch the images of a manifest into shards of img2dataset's layout; failures are rows."""
     flags = dict(locals())
     if workers > 1:
+        from pipeline.worker import start_nursery
+
         start_nursery("pipeline.download", "pipeline.img2dataset_classes")
     with importing():
         from pipeline.download import download as run

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tag2text.options import Parser
-from vocab.errors import InputError
+from tag2text.options import JsonLines, Parser
+from tag2text.output import COLOURS, style
+from vocab.errors import InputError, UsageError
 from vocab.graph import KINDS
 
 if TYPE_CHECKING:
     from vocab.graph import Entity, Relation, SceneGraph
     from vocab.parser import CaptionParser
-
-COLOURS = {"object": "cyan", "scene": "green", "attribute": "yellow", "action": "magenta"}
 
 
 def parse(
@@ -27,16 +26,16 @@ def parse(
     input: Annotated[
         Path | None, typer.Option("--input", help="File of captions, one a line; - is stdin.")
     ] = None,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line.")] = False,
+    as_json: JsonLines = False,
     parser: Parser = "rules",
 ) -> None:
     """Show the scene graph and the tags of captions."""
     if bool(captions) == (input is not None):
-        raise typer.BadParameter('give captions (tag2text parse "a dog runs"), or --input FILE')
+        raise UsageError('give captions (tag2text parse "a dog runs"), or --input FILE')
     lines = iter(captions or ()) if input is None else _lines(input)
     from vocab.parser import load_parser
 
-    show = _json_line if jsonl else _for_a_person
+    show = _json_line if as_json else _for_a_person
     for caption, graph in _with_graphs(lines, load_parser(parser)):
         typer.echo(show(caption, graph))
 
@@ -71,7 +70,7 @@ def _json_line(caption: str, graph: SceneGraph) -> str:
 
 
 def _for_a_person(caption: str, graph: SceneGraph) -> str:
-    lines = [typer.style(caption, bold=True)]
+    lines = [style(caption, bold=True)]
     lines += _section("entities", (_entity(e) for e in graph.entities))
     lines += _section("relations", (_relation(r, graph.entities) for r in graph.relations))
     lines += _section("tags", _tags(graph))
@@ -85,7 +84,7 @@ def _section(name: str, rows: Iterable[str]) -> list[str]:
 
 def _entity(entity: Entity) -> str:
     said = f" ({', '.join(entity.modifiers)})" if entity.modifiers else ""
-    return typer.style(entity.head, fg=COLOURS[entity.kind]) + said
+    return style(entity.head, fg=COLOURS[entity.kind]) + said
 
 
 def _relation(relation: Relation, entities: tuple[Entity, ...]) -> str:
@@ -98,4 +97,4 @@ def _tags(graph: SceneGraph) -> Iterator[str]:
     for kind in KINDS:
         found = [tag.tag for tag in graph.tags if tag.kind == kind]
         if found:
-            yield f"{typer.style(f'{kind:<10}', fg=COLOURS[kind])}{', '.join(found)}"
+            yield f"{style(f'{kind:<10}', fg=COLOURS[kind])}{', '.join(found)}"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from tag2text.options import Mined, Project
+from tag2text.output import warning
+from vocab.errors import InputError
 
 if TYPE_CHECKING:
     from vocab.candidates import Candidates
@@ -15,16 +20,14 @@ if TYPE_CHECKING:
 
 def report(
     output: Annotated[Path, typer.Option(help="The HTML file to write.")],
-    project: Annotated[Path, typer.Option(help="Directory of the review.")] = Path("annotations"),
-    mined: Annotated[
-        list[Path] | None, typer.Option(help="Mined directory: coverage of its captions.")
-    ] = None,
+    project: Project = Path("annotations"),
+    mined: Mined = None,
     class_list: Annotated[
         list[str] | None,
-        typer.Option(metavar="[NAME=]PATH", help="Classes to compare with, one a line."),
-    ] = None,
-    class_lists: Annotated[
-        Path | None, typer.Option(help="Directory of such lists (*.txt).")
+        typer.Option(
+            metavar="[NAME=]PATH",
+            help="Classes to compare with, one a line; or a directory of such *.txt; repeatable.",
+        ),
     ] = None,
 ) -> None:
     """Write one HTML page on the review: figures, charts, agreement, overlap, inconsistencies."""
@@ -35,8 +38,8 @@ def report(
     loaded = load_project(project)
     senses = load_senses()
     if senses is None:
-        typer.echo(f"without synonyms: {MISSING}", err=True)
-    lists = read_lists(class_list or (), class_lists)
+        warning(f"without synonyms: {MISSING}")
+    lists = read_lists(class_list or ())
     review = read_review(loaded, senses=senses, lists=lists)
     if mined:
         review = review.with_captions(_sample(mined, review.candidates))
@@ -45,19 +48,25 @@ def report(
     typer.echo(f"{output}: {decided:,} of {len(review.fates):,} candidates decided")
 
 
-def read_lists(named: list[str] | tuple[()], directory: Path | None) -> list[ClassList]:
-    """Return the lists of a directory, then those named one by one (``NAME=PATH`` or ``PATH``)."""
-    from vocab.errors import InputError
+def read_lists(named: Iterable[str]) -> list[ClassList]:
+    """Return the lists named: ``NAME=PATH``, ``PATH``, or a directory of them."""
     from vocab.overlap import read_class_list
 
-    found = sorted(directory.glob("*.txt")) if directory else []
-    if directory and not found:
-        raise InputError(f"--class-lists {directory}: holds no *.txt; name a directory of lists")
-    lists = [read_class_list(path) for path in found]
+    lists: list[ClassList] = []
     for entry in named:
         name, sign, path = entry.partition("=")
-        lists.append(read_class_list(Path(path), name) if sign else read_class_list(Path(entry)))
+        if sign:
+            lists.append(read_class_list(Path(path), name))
+        else:
+            lists += map(read_class_list, _files(Path(entry)))
     return lists
+
+
+def _files(path: Path) -> list[Path]:
+    found = sorted(path.glob("*.txt")) if path.is_dir() else [path]
+    if not found:
+        raise InputError(f"--class-list {path}: holds no *.txt; name a directory of lists")
+    return found
 
 
 def _sample(mined: list[Path], candidates: Candidates) -> list[CoverageRow]:

@@ -6,10 +6,11 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from tag2text.options import Annotator, Mined, Project
 from vocab.errors import InputError, UsageError
 from vocab.graph import Tag
 
@@ -26,16 +27,9 @@ ENDING = (
     "tag2text vocab build    make the vocabulary",
 )
 
-ProjectFlag = Annotated[Path, typer.Option("--project", help="Directory of project.toml.")]
-Annotator = Annotated[
-    str | None,
-    typer.Option(
-        envvar="TAG2TEXT_ANNOTATOR", help="Under whose name; by default that of the login."
-    ),
-]
-Mined = Annotated[
-    list[Path] | None,
-    typer.Option(help="Output of `tag2text mine`, for captions and coverage; repeatable."),
+Order = Annotated[
+    Literal["effect", "uncertain", "frequency", "alphabetical"],
+    typer.Option(help="Which candidates come first."),
 ]
 Keys = Annotated[
     Path | None, typer.Option(envvar="TAG2TEXT_KEYS", help="TOML file of keys of your own.")
@@ -47,22 +41,17 @@ Ascii = Annotated[bool, typer.Option("--ascii", help="No signs beyond ASCII.")]
 
 
 def review(
-    project: ProjectFlag = Path("annotations"),
+    project: Project = Path("annotations"),
     annotator: Annotator = None,
     mined: Mined = None,
-    order: Annotated[
-        str, typer.Option(help="effect, uncertain, frequency or alphabetical.")
-    ] = "effect",
+    order: Order = "effect",
     keys: Keys = None,
     plain: Plain = False,
     ascii_only: Ascii = False,
 ) -> None:
     """Decide which candidates become tags; each decision is on the disk before the next card."""
-    from vocab.queue import ORDERS
     from vocab.review.start import Setup, review_desk
 
-    if order not in ORDERS:
-        raise UsageError(f"--order {order}: must be one of {', '.join(ORDERS)}")
     setup = Setup(
         project=project, annotator=annotator or _login(), mined=tuple(mined or ()), order=order
     )
@@ -71,7 +60,7 @@ def review(
 
 
 def adjudicate(
-    project: ProjectFlag = Path("annotations"),
+    project: Project = Path("annotations"),
     annotator: Annotator = None,
     mined: Mined = None,
     majority: Annotated[

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tag2text.command_parse import COLOURS
-from vocab.errors import InputError, UsageError
+from tag2text.options import BatchSize, Data, JsonLines, Model, needs
+from tag2text.output import COLOURS, printable, progress, style
+from vocab.errors import UsageError
 
 if TYPE_CHECKING:
     from train.evaluation_data import Parse
@@ -23,26 +22,24 @@ if TYPE_CHECKING:
 
 
 def index(
-    model: Annotated[Path, typer.Option(help="Directory of a model.")],
+    model: Model,
     output: Annotated[Path, typer.Option(help="Directory of the index to write.")],
     images: Annotated[
         list[str] | None, typer.Argument(help="Image files, folders, or glob patterns.")
     ] = None,
-    data: Annotated[
-        list[str] | None, typer.Option(help="Labelled shards: a directory, or tars.")
-    ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images worked on at once.")] = 16,
+    data: Data = None,
+    batch_size: BatchSize = 16,
 ) -> None:
     """Index images, to be searched: their vectors, their tags, where they are."""
     if bool(images) == bool(data):
         raise UsageError("give either images or, with --data, labelled shards")
-    with _libraries():
+    with needs("train"):
         from model.tag2text import Tag2Text
         from train.index import build_index
 
     entries = _entries(images or [], data or [])
     loaded = Tag2Text.from_pretrained(model)
-    with _progress(len(entries)) as advance:
+    with progress(len(entries), "indexing") as advance:
         made = build_index(loaded, entries, output, batch_size=batch_size, advance=advance)
     refused = f"; {made.bad:,} could not be used (bad.jsonl)" if made.bad else ""
     typer.echo(f"{output}: {made.images:,} images{refused}")
@@ -59,11 +56,11 @@ def search(
     rerank: Annotated[
         int, typer.Option(min=0, help="First images to look at again together with the query.")
     ] = 0,
-    page: Annotated[Path | None, typer.Option(help="HTML contact sheet to write.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a query.")] = False,
+    output: Annotated[Path | None, typer.Option(help="HTML contact sheet to write, too.")] = None,
+    as_json: JsonLines = False,
 ) -> None:
     """Find the images of an index that a sentence or keywords describe."""
-    with _libraries():
+    with needs("train"):
         from model.tag2text import Tag2Text
         from train.index import Index
         from train.search import search as find
@@ -77,9 +74,9 @@ def search(
             find(opened, loaded, text, parse=parse, top=top, tag_weight=tag_weight, rerank=rerank)
         )
         typer.echo(_as_json(found[-1]) if as_json else _as_text(found[-1]))
-    if page is not None:
-        write_sheet(page, found, images=len(opened.entries))
-        typer.echo(f"{page}: open it in a browser", err=True)
+    if output is not None:
+        write_sheet(output, found, images=len(opened.entries))
+        typer.echo(f"{output}: open it in a browser", err=True)
 
 
 def caption_parser() -> Parse | None:
@@ -133,36 +130,15 @@ def _keys(tags: Iterable[Tag]) -> list[str]:
 
 
 def _as_text(found: Found) -> str:
-    lines = [typer.style(found.query, bold=True) + f"  ({_tags(found.tags) or 'no tags'})"]
+    lines = [style(found.query, bold=True) + f"  ({_tags(found.tags) or 'no tags'})"]
     for hit in found.hits:
         tags = _tags(hit.matching)
         if hit.missing:
-            tags += typer.style(f"  not {', '.join(t.tag for t in hit.missing)}", dim=True)
+            tags += style(f"  not {', '.join(t.tag for t in hit.missing)}", dim=True)
         sure = "" if hit.probability is None else f" {hit.probability:4.0%}"
-        lines.append(f"  {hit.similarity:6.3f}{sure}  {hit.entry.name}  {tags}".rstrip())
+        lines.append(f"  {hit.similarity:6.3f}{sure}  {printable(hit.entry.name)}  {tags}".rstrip())
     return "\n".join(lines)
 
 
 def _tags(tags: Iterable[Tag]) -> str:
-    return ", ".join(typer.style(tag.tag, fg=COLOURS[tag.kind]) for tag in tags)
-
-
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    if not sys.stderr.isatty():
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("images", total=total)
-        yield lambda done: bar.advance(task, done)
-
-
-@contextlib.contextmanager
-def _libraries() -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is missing: pip install 'tag2text[train]'") from error
+    return ", ".join(style(tag.tag, fg=COLOURS[tag.kind]) for tag in tags)

@@ -8,8 +8,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from tag2text.options import needs
 from train.config import TrainConfig, flag, train_config
-from vocab.errors import InputError
 
 
 def train(**given: Any) -> None:
@@ -20,10 +20,8 @@ def train(**given: Any) -> None:
     chosen = {name: value for name, value in given.items() if value is not None}
     lists = {name: tuple(value) for name, value in chosen.items() if isinstance(value, list)}
     config = train_config(**{**chosen, **lists})
-    try:
+    with needs("train"):
         from train.loop import train as run
-    except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is missing: pip install 'tag2text[train]'") from error
     made = run(config)
     if made is not None:
         typer.echo(f"{made}: the trained model")
@@ -34,9 +32,8 @@ def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
     name, default = flag(field.name), field.default
     help_ = field.metadata["help"]
     if default not in ("", (), False):
-        help_ += (
-            f" (default {default:g})" if isinstance(default, float) else f" (default {default})"
-        )
+        shown = f"{default:g}" if isinstance(default, float) else default
+        help_ += f" \\[default: {shown}]"  # as Typer writes it, were the default its own
     option = typer.Option(
         f"{name}/--no-{name[2:]}" if hint is bool else name, help=help_, **field.metadata["checks"]
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tag2text.command_review import ProjectFlag
+from tag2text.options import Project
 from tag2text.output import table
 from vocab.errors import InputError, UsageError
 from vocab.keys import key_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SHOWN = 10  # bad lines; `vocab check` lists all
 
 
-def status(project: ProjectFlag = Path("annotations")) -> None:
+def status(project: Project = Path("annotations")) -> None:
     """Show how far everybody is, and how far the vocabulary is from its target."""
     from vocab.candidates import read_candidates
     from vocab.decisions import read_log, replay
@@ -84,7 +84,7 @@ def _say_bad_lines(problems: Sequence[Problem]) -> None:
         typer.echo(f"  {problem.file}:{problem.line}: {problem.reason}", err=True)
 
 
-def check(project: ProjectFlag = Path("annotations")) -> None:
+def check(project: Project = Path("annotations")) -> None:
     """List all that keeps the project from being built, at once; exit code 1 if there is any."""
     from vocab.check import check as run
     from vocab.project import read_project
@@ -99,7 +99,7 @@ def check(project: ProjectFlag = Path("annotations")) -> None:
 
 
 def agreement(
-    project: ProjectFlag = Path("annotations"),
+    project: Project = Path("annotations"),
     annotator: Annotated[
         list[str] | None, typer.Option(help="Only these annotators; give it twice or more.")
     ] = None,

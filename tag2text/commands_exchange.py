@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import enum
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tag2text.command_review import Mined, ProjectFlag
+from tag2text.options import Mined, Project
 from vocab.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,30 +22,18 @@ if TYPE_CHECKING:
 _SHOWN = 20  # errors; the rest is counted
 
 
-class Only(str, enum.Enum):
-    """Which rows to export."""
-
-    ALL = "all"
-    UNDECIDED = "undecided"
-    DECIDED = "decided"
-    KEPT = "kept"
-    DROPPED = "dropped"
-    MERGED = "merged"
-    RETYPED = "retyped"
-    RENAMED = "renamed"
-
-
+Only = Literal["all", "undecided", "decided", "kept", "dropped", "merged", "retyped", "renamed"]
 _ACT = {"kept": "keep", "dropped": "drop", "merged": "merge", "retyped": "retype",
         "renamed": "rename"}  # fmt: skip
 
 
 def export(
     output: Annotated[Path, typer.Option(help="The file to write: .tsv or .xlsx.")],
-    project: ProjectFlag = Path("annotations"),
+    project: Project = Path("annotations"),
     annotator: Annotated[
         str | None, typer.Option(help="Whose decisions; by default what all agree on.")
     ] = None,
-    only: Annotated[Only, typer.Option(help="Which candidates.")] = Only.ALL,
+    only: Annotated[Only, typer.Option(help="Which candidates.")] = "all",
     mined: Mined = None,
 ) -> None:
     """Write candidates and decisions as a spreadsheet, with a caption each if --mined is given."""
@@ -60,7 +47,7 @@ def export(
     candidates = read_candidates(found.candidates)
     events, _ = read_log(found.logs)
     choices = _choices(events, annotator)
-    rows = [row for row in candidates.rows if _wanted(choices.get(row.key), only.value)]
+    rows = [row for row in candidates.rows if _wanted(choices.get(row.key), only)]
     example = _examples(candidates, mined) if mined else None
     write_sheet(output, COLUMNS, table_rows(rows, choices, example), WIDTHS)
     typer.echo(f"{output}: {len(rows):,} candidates")
@@ -82,7 +69,7 @@ def _choices(events: list[Event], annotator: str | None, *, new: bool = False) -
     return found
 
 
-def _wanted(choice: Choice | None, only: str) -> bool:
+def _wanted(choice: Choice | None, only: Only) -> bool:
     if only == "all":
         return True
     if only in ("undecided", "decided"):
@@ -108,7 +95,7 @@ def import_(
     annotator: Annotated[
         str, typer.Option(envvar="TAG2TEXT_ANNOTATOR", help="Under whose name to decide.")
     ],
-    project: ProjectFlag = Path("annotations"),
+    project: Project = Path("annotations"),
     yes: Annotated[bool, typer.Option("--yes", help="Apply without asking.")] = False,
 ) -> None:
     """Read decisions from a spreadsheet; first shows what they would change, then asks."""

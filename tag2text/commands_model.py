@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from tag2text.command_parse import COLOURS
+from tag2text.options import BatchSize, Beams, Images, JsonLines, Model, Threshold, names, needs
+from tag2text.output import COLOURS, Advance, error, printable, progress, style
 from vocab.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -27,14 +28,6 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
 ONNX = "tagging.onnx"
-
-Images = Annotated[list[str], typer.Argument(help="Image files, folders, or glob patterns.")]
-Model = Annotated[Path, typer.Option("--model", help="Directory of a model.")]
-Threshold = Annotated[
-    float | None, typer.Option(min=0, max=1, help="For all tags; default: each tag's own.")
-]
-BatchSize = Annotated[int, typer.Option(min=1, help="Images worked on at once.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 
 
 def convert(
@@ -56,7 +49,7 @@ def convert(
     onnx: Annotated[bool, typer.Option("--onnx", help=f"Write the tagging path, {ONNX}.")] = False,
 ) -> None:
     """Make a model of a released checkpoint and the tag list that it was trained with."""
-    with _libraries():
+    with needs("model"):
         from model.export import export_tagging
         from model.released import RELEASED, convert_weights, read_released, read_tag_list
         from model.tag2text import Tag2Text
@@ -90,12 +83,12 @@ def tag(
         Path | None, typer.Option(help="Folder for pictures of where each tag was seen.")
     ] = None,
     batch_size: BatchSize = 16,
-    as_json: Json = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Recognise the tags of images: objects, scenes, attributes, actions."""
     paths = image_paths(images)
     loaded = _load(model)
-    wanted = None if labels is None else _names(labels)
+    wanted = None if labels is None else names(labels)
 
     folders = _folders(paths)
 
@@ -117,7 +110,7 @@ def caption(
         str | None, typer.Option(help="Guide all captions by these, free text: dog,red ball.")
     ] = None,
     threshold: Threshold = None,
-    beams: Annotated[int, typer.Option(min=1, help="Beams of the search; 1 is greedy.")] = 3,
+    beams: Beams = 3,
     nucleus: Annotated[
         float | None, typer.Option(min=0, max=1, help="Draw words instead, from this share.")
     ] = None,
@@ -125,12 +118,12 @@ def caption(
     min_tokens: Annotated[int, typer.Option(min=1, help="Prompt included.")] = 10,
     max_tokens: Annotated[int, typer.Option(min=1, help="Prompt included.")] = 30,
     batch_size: BatchSize = 16,
-    as_json: Json = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Describe images in a sentence, guided by their tags or by yours."""
     paths = image_paths(images)
     loaded = _load(model)
-    given = None if tags is None else _names(tags)
+    given = None if tags is None else names(tags)
 
     def work(pixels: list[Tensor]) -> list[Description]:
         return loaded.caption(
@@ -197,7 +190,7 @@ def _work_through(
                 typer.echo(show(picture, next(results)))
                 continue
             bad += 1
-            typer.echo(f"tag2text: {_printable(picture.error)}", err=True)
+            error(picture.error)
             if as_json:
                 typer.echo(_json_line(picture.path, error=picture.error))
     if bad:
@@ -221,36 +214,17 @@ def _batches(paths: Sequence[Path], size: int, batch_size: int) -> Iterator[list
             advance(len(part))
 
 
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar where the results themselves do not show how far the work is."""
-    if not sys.stderr.isatty() or sys.stdout.isatty():
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), redirect_stdout=False) as bar:
-        task = bar.add_task("images", total=total)
-        yield lambda done: bar.advance(task, done)
-
-
-@contextlib.contextmanager
-def _libraries() -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is missing: pip install 'tag2text[model]'") from error
+def _progress(total: int) -> contextlib.AbstractContextManager[Advance]:
+    """Show progress where the results do not stand on the terminal and show it themselves."""
+    if sys.stdout.isatty():
+        return contextlib.nullcontext(lambda done: None)
+    return progress(total, "images", unit="done")
 
 
 def _load(directory: Path) -> Tag2Text:
-    with _libraries():
+    with needs("model"):
         from model.tag2text import Tag2Text
     return Tag2Text.from_pretrained(directory)
-
-
-def _names(text: str) -> list[str]:
-    return [name for part in text.split(",") if (name := part.strip())]
 
 
 def _sizes(text: str) -> list[int]:
@@ -286,12 +260,6 @@ def _write_heatmaps(
         overlay(whole, grid).save(folder / f"{name}.jpg", quality=90)
 
 
-def _printable(text: object) -> str:
-    """Return text that no file name can use to steer the terminal or break the line."""
-    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
-    return "".join(shown)
-
-
 def _json_line(path: Path, **values: object) -> str:
     line = json.dumps({"image": str(path), **values}, ensure_ascii=False)
     return line.encode("utf-8", "backslashreplace").decode()  # of names that are not UTF-8
@@ -307,14 +275,14 @@ def _caption_json(path: Path, made: Description) -> str:
 
 
 def _tags_text(path: Path, found: Sequence[TagScore]) -> str:
-    lines = [typer.style(_printable(path), bold=True)]
+    lines = [style(printable(path), bold=True)]
     for kind, colour in COLOURS.items():
         tags = [f"{t.tag} {t.score:.2f}" for t in found if t.kind == kind]
         if tags:
-            lines.append(f"  {typer.style(f'{kind:<10}', fg=colour)}{', '.join(tags)}")
+            lines.append(f"  {style(f'{kind:<10}', fg=colour)}{', '.join(tags)}")
     return "\n".join(lines if found else [*lines, "  no tag above its threshold"])
 
 
 def _caption_text(path: Path, made: Description) -> str:
-    guided = typer.style(f"  ({', '.join(made.tags) or 'no tags'})", dim=True)
-    return f"{typer.style(_printable(path), bold=True)}\n  {made.text}{guided}"
+    guided = style(f"  ({', '.join(made.tags) or 'no tags'})", dim=True)
+    return f"{style(printable(path), bold=True)}\n  {made.text}{guided}"

@@ -3,104 +3,104 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from tag2text.options import (
-    BEAM_EPILOG,
-    BEAM_FLAGS,
+    ImageRoot,
+    Manifest,
     MaxBadRatio,
     MinImages,
     Output,
     Parser,
+    Quality,
     Quota,
     TakeOver,
     Top,
     Weight,
     Workers,
     checked_flags,
+    names,
     runner,
     selection,
 )
-from tag2text.output import say_done
+from tag2text.output import say_done, warning
+from vocab.errors import InputError
 
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module to the command line."""
-    jobs = {mine, count, shards}  # those that Beam runs
-    for command in (demo, manifest, mine, count, shards, check, inspect):
-        settings: Any = {"context_settings": BEAM_FLAGS, "epilog": BEAM_EPILOG}
-        app.command(**(settings if command in jobs else {}))(command)
+Inputs = Annotated[list[str], typer.Argument(help="Caption files, plain or gzipped.")]
+Format = Annotated[
+    str,
+    typer.Option(
+        help="cc3m, cc12m, sbu, sbu-text, coco, karpathy, vg, or tsv, csv, jsonl, parquet "
+        "with named columns, or lines (captions without images)."
+    ),
+]
+Source = Annotated[str, typer.Option(help="Begins every key; default: the format.")]
+ImageColumn = Annotated[str, typer.Option(help="Column of the URL or path.")]
+CaptionColumn = Annotated[str, typer.Option(help="Column of the text.")]
+Columns = Annotated[str, typer.Option(help="Names for a file without a header: a,b,c.")]
+Split = Annotated[str, typer.Option(help="Splits of a Karpathy file: train,restval.")]
+ImageData = Annotated[str, typer.Option(help="Visual Genome's image_data.json: URLs and COCO ids.")]
+NoImage = Annotated[
+    bool, typer.Option("--no-image", help="Keep captions without an image, for mining only.")
+]
+GroupImages = Annotated[
+    bool, typer.Option("--group-images", help="Join rows of an image that stand apart.")
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(help="File of keys or image names to leave out; repeatable."),
+]
+ShardRows = Annotated[int, typer.Option(min=1, help="Rows a shard.")]
+Limit = Annotated[int, typer.Option(min=0, help="Only the first N rows; 0: all.")]
+Downloaded = Annotated[
+    str | None, typer.Option(help="Directory of downloaded shards (img2dataset's layout).")
+]
+Verify = Annotated[
+    Literal["structure", "decode"], typer.Option(help="Check headers and ends, or all pixels.")
+]
+ImageSize = Annotated[
+    int | None, typer.Option(min=1, help="Shorter side in pixels; default: images as they are.")
+]
+MaxPixels = Annotated[int | None, typer.Option(min=1, help="Larger images are bad.")]
 
 
 def manifest(
-    inputs: Annotated[list[str], typer.Argument(help="Caption files, plain or gzipped.")],
+    inputs: Inputs,
     output: Output,
-    format: Annotated[
-        str,
-        typer.Option(
-            help="cc3m, cc12m, sbu, sbu-text, coco, karpathy, vg, or tsv, csv, jsonl, parquet "
-            "with named columns, or lines (captions without images)."
-        ),
-    ],
-    source: Annotated[str, typer.Option(help="Begins every key; default: the format.")] = "",
-    image_column: Annotated[str, typer.Option(help="Column of the URL or path.")] = "image",
-    caption_column: Annotated[str, typer.Option(help="Column of the text.")] = "caption",
-    columns: Annotated[str, typer.Option(help="Names for a file without a header: a,b,c.")] = "",
-    split: Annotated[str, typer.Option(help="Splits of a Karpathy file: train,restval.")] = "",
-    image_data: Annotated[
-        str, typer.Option(help="Visual Genome's image_data.json: URLs and COCO ids.")
-    ] = "",
-    no_image: Annotated[
-        bool, typer.Option("--no-image", help="Keep captions without an image, for mining only.")
-    ] = False,
-    group_images: Annotated[
-        bool, typer.Option("--group-images", help="Join rows of an image that stand apart.")
-    ] = False,
-    exclude: Annotated[
-        list[str] | None, typer.Option(help="File of keys or image names to leave out.")
-    ] = None,
-    shard_rows: Annotated[int, typer.Option(min=1, help="Rows a shard.")] = 10_000,
-    limit: Annotated[int, typer.Option(min=0, help="Only the first N rows; 0: all.")] = 0,
+    format: Format,
+    source: Source = "",
+    image_column: ImageColumn = "image",
+    caption_column: CaptionColumn = "caption",
+    columns: Columns = "",
+    split: Split = "",
+    image_data: ImageData = "",
+    no_image: NoImage = False,
+    group_images: GroupImages = False,
+    exclude: Exclude = None,
+    shard_rows: ShardRows = 10_000,
+    limit: Limit = 0,
     max_bad_ratio: MaxBadRatio = 0.05,
     take_over: TakeOver = False,
 ) -> None:
     """Read caption files of any form into shards of rows with stable keys."""
+    flags = dict(locals())
     from pipeline.manifest import ManifestConfig, write_manifest
 
     with checked_flags():
-        config = ManifestConfig(
-            inputs=tuple(inputs),
-            output=output,
-            format=format,
-            source=source,
-            image_column=image_column,
-            caption_column=caption_column,
-            columns=_names(columns),
-            splits=_names(split),
-            image_data=image_data,
-            no_image=no_image,
-            group_images=group_images,
-            exclude=tuple(exclude or ()),
-            shard_rows=shard_rows,
-            limit=limit,
-            max_bad_ratio=max_bad_ratio,
-            take_over=take_over,
-        )
+        flags |= {"inputs": tuple(inputs), "exclude": tuple(exclude or ())}
+        flags |= {"columns": tuple(names(columns)), "splits": tuple(names(flags.pop("split")))}
+        config = ManifestConfig(**flags)
     summary = write_manifest(config)
     say_done(output, summary, "images")
     if exclude and not summary.counts["excluded"]:
-        typer.echo("tag2text: warning: --exclude fits no image of this file", err=True)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name for part in text.split(",") if (name := part.strip()))
+        warning("--exclude fits no image of this file")
 
 
 def mine(
     context: typer.Context,
-    manifest: Annotated[str, typer.Option(help="Directory that `tag2text manifest` made.")],
+    manifest: Manifest,
     output: Output,
     parser: Parser = "rules",
     workers: Workers = 1,
@@ -156,20 +156,12 @@ def shards(
     mined: Annotated[str, typer.Option(help="Directory that `tag2text mine` made.")],
     vocabulary: Annotated[str, typer.Option(help="Directory of `tag2text vocab build`.")],
     output: Output,
-    image_root: Annotated[
-        str | None, typer.Option(help="Local folder that the images' paths are relative to.")
-    ] = None,
-    images: Annotated[
-        str | None, typer.Option(help="Directory of downloaded shards (img2dataset's layout).")
-    ] = None,
-    verify: Annotated[
-        Literal["structure", "decode"], typer.Option(help="Check headers and ends, or all pixels.")
-    ] = "structure",
-    image_size: Annotated[
-        int | None, typer.Option(min=1, help="Shorter side in pixels; default: images as they are.")
-    ] = None,
-    quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG, where re-encoded.")] = 95,
-    max_pixels: Annotated[int | None, typer.Option(min=1, help="Larger images are bad.")] = None,
+    image_root: ImageRoot = None,
+    images: Downloaded = None,
+    verify: Verify = "structure",
+    image_size: ImageSize = None,
+    quality: Quality = 95,
+    max_pixels: MaxPixels = None,
     workers: Workers = 1,
     max_bad_ratio: MaxBadRatio = 0.5,
     take_over: TakeOver = False,
@@ -204,13 +196,16 @@ def check(
     """Read finished directories again and say whether they are whole."""
     from pipeline.check import check_directory
 
-    problems = [problem for path in directories for problem in check_directory(path)]
-    for problem in problems:
-        typer.echo(str(problem), err=True)
-    if problems:
-        raise typer.Exit(1)
+    broken = 0
     for path in directories:
-        typer.echo(f"{path}: whole")
+        problems = check_directory(path)
+        broken += bool(problems)
+        for problem in problems:
+            typer.echo(str(problem))
+        if not problems:
+            typer.echo(f"{path}: whole")
+    if broken:
+        raise InputError(f"{broken:,} of {len(directories):,} directories: not whole, see above")
 
 
 def inspect(
@@ -227,8 +222,8 @@ def inspect(
 
 def demo(
     output: Annotated[Path, typer.Option(help="Directory to write.")] = Path("demo"),
-    images: Annotated[int, typer.Option(min=10, help="How many scenes.")] = 3000,
-    size: Annotated[int, typer.Option(min=32, max=1024, help="Pixels a side.")] = 128,
+    scenes: Annotated[int, typer.Option(min=10, help="How many images to draw.")] = 3000,
+    image_size: Annotated[int, typer.Option(min=32, max=1024, help="Pixels a side.")] = 128,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other scenes.")] = 0,
     steps: Annotated[int, typer.Option(min=0, help="How long a model learns; 0: none.")] = 1500,
     workers: Workers = 1,
@@ -236,6 +231,7 @@ def demo(
     """Run everything on drawn scenes: no network, no data, less than five minutes."""
     from tag2text.demo import DemoConfig, run_demo
 
-    run_demo(
-        DemoConfig(output=output, images=images, size=size, seed=seed, workers=workers, steps=steps)
+    chosen = DemoConfig(
+        output=output, images=scenes, size=image_size, seed=seed, workers=workers, steps=steps
     )
+    run_demo(chosen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
     from pipeline.count import Selection
     from pipeline.runner import RunnerConfig
 
+# The jobs.
 Output = Annotated[str, typer.Option(help="Directory to write, local, gs:// or s3://.")]
+Manifest = Annotated[str, typer.Option(help="Directory that `tag2text manifest` made.")]
+ImageRoot = Annotated[
+    str | None, typer.Option(help="Local folder that the images' paths begin in.")
+]
+Quality = Annotated[int, typer.Option(min=1, max=100, help="Of the JPEGs that are written.")]
 Parser = Annotated[
     Literal["rules", "sng"], typer.Option(help="Our rules, or SceneGraphParser's (the paper's).")
 ]
@@ -36,6 +43,34 @@ Weight = Annotated[
     list[str] | None,
     typer.Option(help="What an image of a source counts: coco=3.5, or coco=113000/32509."),
 ]
+# The review.
+Project = Annotated[Path, typer.Option(help="Directory of project.toml.")]
+Annotator = Annotated[
+    str | None,
+    typer.Option(
+        envvar="TAG2TEXT_ANNOTATOR", help="Under whose name; by default that of the login."
+    ),
+]
+Mined = Annotated[
+    list[Path] | None,
+    typer.Option(help="Output of `tag2text mine`, for captions and coverage; repeatable."),
+]
+# The model.
+Images = Annotated[list[str], typer.Argument(help="Image files, folders, or glob patterns.")]
+Model = Annotated[Path, typer.Option(help="Directory of a model.")]
+Data = Annotated[
+    list[str] | None,
+    typer.Option(help="Labelled shards: a directory, or tars; repeatable."),
+]
+Threshold = Annotated[
+    float | None, typer.Option(min=0, max=1, help="For all tags; default: each tag's own.")
+]
+Beams = Annotated[int, typer.Option(min=1, help="Beams of the search; 1 is greedy.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Images worked on at once.")]
+# What is printed.
+JsonLines = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 BEAM_FLAGS = {"allow_extra_args": True}
 BEAM_EPILOG = "Flags after -- go to Apache Beam, for example: -- --runner=DataflowRunner ..."
 
@@ -61,6 +96,20 @@ def checked_flags() -> Iterator[None]:
         yield
     except InputError as error:
         raise UsageError(str(error)) from error
+
+
+@contextlib.contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Say which extra brings a library that is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InputError(f"{error.name} is missing: pip install 'tag2text[{extra}]'") from error
+
+
+def names(text: str) -> list[str]:
+    """Return the parts of a flag that are separated by commas, without the empty ones."""
+    return [name for part in text.split(",") if (name := part.strip())]
 
 
 def selection(top: int, min_images: int, quota: str | None, weight: list[str] | None) -> Selection:

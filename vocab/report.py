@@ -198,7 +198,7 @@ def _places(all_fates: Sequence[Fate]) -> dict[Tag, int]:
 def _overlap(review: Review) -> Section:
     title = "Overlap with class lists"
     if not review.lists:
-        words = "No list was given: name them with --class-list NAME=PATH or --class-lists DIR."
+        words = "No list was given: name them with --class-list NAME=PATH, or a directory of them."
         return Section("overlap", title, _note(words))
     mine, ceiling = _classes(review), _candidates(review)
     rows = [(mine.overlap(listed), ceiling.overlap(listed)) for listed in review.lists]

@@ -91,7 +91,7 @@ class Senses:
     """A WordNet directory; every method answers for tags as they are written in captions."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
         self._maps: dict[str, mmap.mmap] = {}
         self.entry = lru_cache(MEMO)(self._entry)
         self.sense = lru_cache(MEMO)(self._sense)
@@ -170,11 +170,11 @@ class Senses:
     def _map(self, name: str) -> mmap.mmap:
         if name not in self._maps:
             try:
-                with (self._directory / name).open("rb") as file:
+                with (self.directory / name).open("rb") as file:
                     self._maps[name] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             except (OSError, ValueError) as error:  # ValueError: an empty file
                 raise self._damaged(name) from error
         return self._maps[name]
 
     def _damaged(self, name: str) -> InputError:
-        return InputError(f"{self._directory / name}: damaged; install WordNet anew")
+        return InputError(f"{self.directory / name}: damaged; install WordNet anew")

@@ -173,7 +173,7 @@ def test_a_dry_run_on_the_command_line_is_one_line(manifest: str, tmp_path: Path
     line = ["mine", "--manifest", manifest, "--output", str(tmp_path / "out"), "--", *FLAGS]
     done = jobs.run(line, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("tag2text: --dry_run: ")
+    assert done.stderr.startswith("error: --dry_run: ")
     assert len(done.stderr.splitlines()) == 1
     info = json.loads((tmp_path / "out" / "info.json").read_text())
     assert info["command"] == "mine"

@@ -21,7 +21,7 @@ from vocab.vocabulary import Vocabulary
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
-    done = run(["demo", "--images", "300", "--steps", "0", "--output", str(folder / "demo")])
+    done = run(["demo", "--scenes", "300", "--steps", "0", "--output", str(folder / "demo")])
     (folder / "output.txt").write_text(done.stdout)
     return folder / "demo"
 
@@ -64,7 +64,7 @@ def test_any_webdataset_reader_reads_them_and_labels_are_true(demo: Path) -> Non
 def test_twice_gives_the_same_bytes_with_two_workers_and_another_hash_seed(
     demo: Path, tmp_path: Path
 ) -> None:
-    line = [*CLI, "demo", "--images", "300", "--steps", "0", "--workers", "2"]
+    line = [*CLI, "demo", "--scenes", "300", "--steps", "0", "--workers", "2"]
     line += ["--output", str(tmp_path / "demo")]
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
     subprocess.run(line, check=True, capture_output=True, env=environment)
@@ -75,7 +75,7 @@ def test_twice_gives_the_same_bytes_with_two_workers_and_another_hash_seed(
 def test_a_model_learns_is_measured_and_searched(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     folder = tmp_path / "demo"
-    text = run(["demo", "--images", "240", "--steps", "4", "--output", str(folder)]).stdout
+    text = run(["demo", "--scenes", "240", "--steps", "4", "--output", str(folder)]).stdout
     for step in ("train", "evaluate", "tag", "caption", "index", "search", "report"):
         assert re.search(rf"^ *{step} ", text, re.MULTILINE), step
     assert "on 40 scenes that it has not seen" in text
@@ -92,7 +92,7 @@ def test_without_torch_the_rest_runs_and_one_line_says_what_is_missing(tmp_path:
         "sys.modules['torch'] = None\n"
         "from tag2text.cli import main; main()"
     )
-    line = [sys.executable, "-c", code, "demo", "--images", "12", "--output", str(tmp_path / "d")]
+    line = [sys.executable, "-c", code, "demo", "--scenes", "12", "--output", str(tmp_path / "d")]
     done = subprocess.run(line, check=True, capture_output=True, text=True)
     found = [text for text in done.stdout.splitlines() if "missing" in text]
     assert found == ["    train  left out, for torch is missing: pip install 'tag2text[train]'"]

@@ -53,7 +53,7 @@ def test_ctrl_c_is_one_line_and_a_rerun_goes_on(
     stopped = jobs.interrupt_in_the_middle(line, tmp_path / "mined")
     assert stopped.returncode == 130
     assert stopped.stderr.splitlines() == [
-        "tag2text: stopped; run the same command again to go on where it was"
+        "error: stopped; run the same command again to go on where it was"
     ]
     assert not (tmp_path / "mined/COMPLETED").exists()
     jobs.run(line)

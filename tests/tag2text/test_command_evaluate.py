@@ -68,7 +68,7 @@ def test_a_captions_file_and_a_captioner(place: Path) -> None:
     }
     (place / "captions.json").write_text(json.dumps(value))
     (place / "results.json").write_text('[{"image_id": 1, "caption": "a red dog runs"}]')
-    flags = ("--captions", str(place / "captions.json"), "--images", str(place / "images"))
+    flags = ("--captions", str(place / "captions.json"), "--image-root", str(place / "images"))
     other = ("--captioner", f"copy={place / 'results.json'}", "--task", "captioning")
     run(place, *flags, *other)
     rows = json.loads((place / "out" / "page.json").read_text())["captioning"]
@@ -83,7 +83,7 @@ def test_a_benchmark(place: Path) -> None:
     (place / "classes.txt").write_text("dog\ncat\nzebra\n")
     (place / "test.txt").write_text("a.jpg,0\nmissing.jpg,1\n")
     flags = ("--benchmark", str(place / "test.txt"), "--classes", str(place / "classes.txt"))
-    run(place, *flags, "--images", str(place / "images"), "--task", "tagging")
+    run(place, *flags, "--image-root", str(place / "images"), "--task", "tagging")
     found = json.loads((place / "out" / "page.json").read_text())
     assert found["unknown"] == ["zebra"] and found["bad"] == {"broken_image": 1}
 
@@ -93,7 +93,7 @@ def test_a_benchmark(place: Path) -> None:
     [
         ((), "give one of --data"),
         (("--data", "x", "--benchmark", "y"), "give one of --data"),
-        (("--benchmark", "y"), "need --images"),
+        (("--benchmark", "y"), "need --image-root"),
         (("--data", "x", "--write-thresholds"), "give --tune as well"),
         (("--data", "x", "--tune", "x"), "the same shards"),
         (("--data", "x", "--task", "sleeping"), "task sleeping: choose tagging"),
@@ -112,4 +112,4 @@ def test_what_is_not_there(place: Path) -> None:
     with pytest.raises(InputError, match="no such shard"):
         run(place, "--data", str(place / "none"))
     with pytest.raises(InputError, match="cannot be loaded with transformers"):
-        run(place, "--data", str(place / "shards"), "--clip", str(place / "images"))
+        run(place, "--data", str(place / "shards"), "--clip-model", str(place / "images"))

@@ -40,12 +40,12 @@ def test_lists_come_from_a_directory_and_by_name(tmp_path: Path) -> None:
     for name in ("b", "a"):
         (tmp_path / f"{name}.txt").write_text("dog\n")
     path = str(tmp_path / "a.txt")
-    lists = read_lists([f"pets={path}", path], tmp_path)
+    lists = read_lists([str(tmp_path), f"pets={path}", path])
     assert [one.name for one in lists] == ["a", "b", "pets", "a"]
 
 
 def test_a_list_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.txt: cannot be read"):
-        read_lists([f"pets={tmp_path / 'none.txt'}"], None)
+        read_lists([f"pets={tmp_path / 'none.txt'}"])
     with pytest.raises(InputError, match=r"holds no \*\.txt"):
-        read_lists([], tmp_path)
+        read_lists([str(tmp_path)])

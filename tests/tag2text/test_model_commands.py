@@ -116,11 +116,11 @@ def test_what_cannot_be_read_fails_alone(model: Path, folder: Path) -> None:
     assert done.exit_code == 1
     errors = done.stderr.splitlines()
     assert len(errors) == 2
-    assert errors[0].startswith(f"tag2text: {folder / 'aa.jpg'}: is broken")
-    assert errors[1] == f"tag2text: {missing}: cannot be read (No such file or directory)"
+    assert errors[0].startswith(f"error: {folder / 'aa.jpg'}: is broken")
+    assert errors[1] == f"error: {missing}: cannot be read (No such file or directory)"
     rows = lines(done)
     assert ["tags" in row for row in rows] == [True, False, True, True, False]
-    assert rows[1]["error"] == errors[0].removeprefix("tag2text: ")
+    assert rows[1]["error"] == errors[0].removeprefix("error: ")
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_a_folder_is_indexed_and_searched(model: Path, images: Path, tmp_path: P
     assert made.exit_code == 0
     assert made.stdout == f"{tmp_path}/index: 4 images; 1 could not be used (bad.jsonl)\n"
     line = ("search", "a red dog runs", "cat, beach", "--index", tmp_path / "index")
-    options = ("--model", model, "--top", 3, "--rerank", 2, "--page", tmp_path / "page.html")
+    options = ("--model", model, "--top", 3, "--rerank", 2, "--output", tmp_path / "page.html")
     found = invoke(*line, *options, "--json")
     rows = [json.loads(text) for text in found.stdout.splitlines()]
     assert [row["query"] for row in rows] == ["a red dog runs", "cat, beach"]
