@@ -21,11 +21,13 @@ _RULES: Final = (
     "clean",
     "entities",
     "lemma",
+    "lexicons",
     "model",
     "multiwords",
     "relations",
     "repair",
     "rules",
+    "sentence",
 )
 
 

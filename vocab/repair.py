@@ -16,6 +16,7 @@ PARTS: Final = {"haired": "hair", "sleeved": "sleeve"}
 _BARE_VERBS: Final = frozenset({"VB", "VBP", "VBZ"})
 _VERBS: Final = _BARE_VERBS | {"VBG", "VBD", "VBN"}
 _BEFORE_NOUNS: Final = frozenset({"DT", "PRP$", "JJ", "JJR", "JJS", "IN", "CD", "POS"})
+_OPENING: Final = _BEFORE_NOUNS - {"IN", "POS"}
 _STRAY: Final = frozenset({"JJ", "JJR", "RB", "PRP", "UH", "FW", "IN", "DT"})
 _NOMINAL: Final = frozenset({"pobj", "dobj", "nsubj", "nsubjpass", "pcomp"})
 _CLAUSAL: Final = frozenset({"acl", "advcl", "relcl", "dep", "amod"})
@@ -31,16 +32,28 @@ _UNNAMED: Final = frozenset(
 def repair_tags(s: Sentence) -> None:
     """Correct tags, and the labels and heads that follow from them, in place."""
     for i, tag in enumerate(s.tags):
-        if tag in _VERBS:
+        if s.words[i].endswith("ing") and _is_had(s, i):
+            _make_noun(s, i)
+        elif tag in _VERBS:
             if _is_noun_after_all(s, i):
                 _make_noun(s, i)
         elif tag in NOUNS:
-            if _is_verb_after_all(s, i):
+            if _has_object(s, i):
+                s.tags[i], s.deps[i] = "VBG", "amod"  # the rest is `_attach_doer`'s
+            elif _is_verb_after_all(s, i):
                 _make_verb(s, i)
         elif tag in _STRAY and s.words[i] in words("nouns"):
             _make_noun(s, i)
         elif tag == "JJ" and s.deps[i] in _NOMINAL and s.words[i] not in _UNNAMED:
             s.tags[i] = "NN"
+
+
+def _is_had(s: Sentence, i: int) -> bool:
+    """Tell whether a word in -ing is what something comes with: "a banana with writing on it"."""
+    if not i or s.words[i - 1] != "with":
+        return False
+    after = s.tags[i + 1] if i + 1 < len(s.words) else ""
+    return after not in NOUNS and after not in _OPENING
 
 
 def _is_noun_after_all(s: Sentence, i: int) -> bool:
@@ -113,6 +126,16 @@ def _is_verb_after_all(s: Sentence, i: int) -> bool:
     return not i or s.tags[i - 1] not in _NO_VERBS_AFTER
 
 
+def _has_object(s: Sentence, i: int) -> bool:
+    """Tell whether what was taken for a compound is done to a thing: "a girl drinking water"."""
+    word, after = s.words[i], i + 1
+    if not i or not word.endswith("ing") or s.heads[i] != after or not s.is_noun(after):
+        return False
+    if s.deps[i] not in ("compound", "nmod", "amod") or word in words("activities"):
+        return False
+    return s.words[i - 1] in words("animates") and verb_lemma(word) in words("verbs")
+
+
 def _make_verb(s: Sentence, i: int) -> None:
     word = s.words[i]
     s.tags[i] = "VBG" if word.endswith("ing") else "VBZ" if word.endswith("s") else "VBP"
@@ -150,10 +173,14 @@ def _attach_doer(s: Sentence, verb: int) -> None:
     loose = s.heads[doer] == verb and s.deps[doer] in ("npadvmod", "compound")
     if loose and (doing or s.deps[verb] == "ROOT"):
         s.deps[doer] = "nsubj"
-    if doing and s.deps[verb] == "amod" and s.is_noun(head) and s.heads[doer] in (verb, head):
+    if not (doing and s.deps[verb] == "amod" and s.is_noun(head)):
+        return
+    if s.heads[doer] in (verb, head):
         _swap(s, doer, head)
-        s.attach(verb, doer, "acl")
-        s.attach(head, verb, "dobj")
+    elif s.heads[head] != doer:
+        return
+    s.attach(verb, doer, "acl")
+    s.attach(head, verb, "dobj")
 
 
 def _attach_colour(s: Sentence, i: int) -> None:
@@ -206,7 +233,7 @@ def repair_prepositions(s: Sentence) -> None:
 
 def _following_noun(s: Sentence, k: int) -> int | None:
     """Return the head of the noun phrase that starts at ``k``."""
-    while k < len(s.words) and s.tags[k] in _BEFORE_NOUNS - {"IN", "POS"}:
+    while k < len(s.words) and s.tags[k] in _OPENING:
         k += 1
     while k + 1 < len(s.words) and s.is_noun(k) and s.is_noun(k + 1) and s.heads[k] == k + 1:
         k += 1

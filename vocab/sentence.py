@@ -59,10 +59,6 @@ class Sentence:
         """Tell whether token ``i`` is a noun."""
         return self.tags[i] in NOUNS
 
-    def is_verb(self, i: int) -> bool:
-        """Tell whether token ``i`` is a verb form."""
-        return self.tags[i].startswith("VB")
-
     def replace(self, new: int, old: int) -> None:
         """Let token ``new`` take the place of ``old``, and its dependents, before linking."""
         for k, head in enumerate(self.heads):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from vocab import model
 from vocab.graph import SceneGraph, Tag
-from vocab.parser import CaptionParser, load_parser
+from vocab.parser import _RULES, CaptionParser, load_parser
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,12 @@ ACTIONS = [
     ("leaves on the ground", []),
     ("a building with many windows", []),
     ("There is a sign on the wall", []),
+    ("A girl drinking water", ["drink"]),
+    ("A man cooking pizza", ["cook"]),
+    ("A pedestrian crossing sign on a pole", []),
+    ("a banana with writing on it", []),
+    ("A white sign with writing", []),
+    ("A tree with falling leaves", ["fall"]),
 ]
 
 
@@ -103,6 +111,8 @@ NAMES = [
     ("A view of the city from a hill", {"city", "hill"}),
     ("It is on the side of the road and they like it", {"road"}),
     ("A herd of sheep", {"herd", "sheep"}),
+    ("A girl drinking water", {"girl", "water"}),
+    ("a banana with writing on it", {"banana", "writing"}),
     ("A street with no cars", {"street"}),
 ]
 
@@ -201,6 +211,14 @@ def test_the_version_names_rules_and_model(parser: CaptionParser) -> None:
     rules, _, trained = parser.version.partition("/")
     assert rules.startswith("rules-")
     assert trained.startswith("en_core_web_sm")
+
+
+def test_the_version_follows_from_all_that_decides() -> None:
+    """A module that the parser came to use, and that no version names, would go unnoticed."""
+    code = "import sys, vocab.parser; print(*(m for m in sys.modules if m.startswith('vocab.')))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+    deciding = {name.removeprefix("vocab.") for name in loaded.decode().split()}
+    assert deciding - {"parser", "graph", "lean"} == set(_RULES)
 
 
 def test_place_names_stay_whole_and_plurals_of_their_own_form_become_singular(
