@@ -44,7 +44,6 @@ COUNTS_SCHEMA: Final = pa.schema(
     ]
 )
 _KEYS = ["kind", "tag", "source"]
-_COMPACT_ROWS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
