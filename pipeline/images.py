@@ -77,6 +77,8 @@ class ImageSettings:
 
     ``verify`` is ``structure`` or ``decode`` (slower: every pixel). ``image_size`` is the length
     of the shorter side in pixels of RGB JPEGs of ``quality``; ``None`` keeps images as they are.
+    What is kept is not turned as its EXIF says, and CMYK stays CMYK: `train` and `tag` do both as
+    they decode, and any other reader must.
     """
 
     verify: str = "structure"
