@@ -7,7 +7,6 @@ import gzip
 import io
 import json
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,43 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import source_rows, streams
-from pipeline.source_rows import REASONS, BadRow, Raw, Row, SourceRow, clean, merge
-from pipeline.sources import SourceConfig, read_source
+from pipeline.source_rows import REASONS, BadRow, SourceRow
+from pipeline.sources import SourceConfig
+from tests.pipeline.reading import bad, good, lost_nothing, read, write
 from vocab.errors import InputError
-
-
-def read(path: Path | Sequence[Path], form: str, **options: Any) -> list[Row]:
-    paths = [path] if isinstance(path, Path) else path
-    inputs = tuple(str(path) for path in paths)
-    return list(read_source(SourceConfig(inputs=inputs, format=form, **options)))
-
-
-def good(rows: list[Row]) -> list[tuple[int, str, tuple[str, ...]]]:
-    return [(r.position, r.image, r.captions) for r in rows if isinstance(r, SourceRow)]
-
-
-def bad(rows: list[Row]) -> list[tuple[int, str]]:
-    return [(row.position, row.reason) for row in rows if isinstance(row, BadRow)]
-
-
-def lost_nothing(rows: list[Row], entries: int) -> bool:
-    """Say whether as many captions came out, good or bad, as entries of one caption went in."""
-    return entries == sum(
-        1 if isinstance(row, BadRow) else len(row.captions) for row in rows
-    ) and all(row.reason in REASONS for row in rows if isinstance(row, BadRow))
 
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("sources") / "input"
-
-
-def write(path: Path, content: bytes | str | dict[str, Any] | list[Any]) -> Path:
-    if isinstance(content, dict | list):
-        content = json.dumps(content)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
 
 
 class TestOfficialForms:
@@ -276,72 +247,6 @@ class TestColumns:
             read(file, "parquet")
 
 
-class TestMerge:
-    def test_consecutive_rows_of_an_image_are_one(self, file: Path) -> None:
-        lines = ["image\tcaption", "1\ta", "1\tb", "1\t", "1\tc", "2\td", "1\te"]
-        rows = read(write(file, "\n".join(lines)), "tsv")
-        assert good(rows) == [(0, "1", ("a", "b", "c")), (4, "2", ("d",)), (5, "1", ("e",))]
-        assert bad(rows) == [(2, "empty_caption")]
-
-    def test_rows_without_an_image_stay_apart(self) -> None:
-        rows = [SourceRow(0, "", ("a",)), SourceRow(1, "", ("b",))]
-        assert list(merge(rows)) == rows
-
-    def test_one_image_without_end_does_not_fill_the_memory(self) -> None:
-        sizes = [
-            len(row.captions)
-            for row in merge(SourceRow(n, "1", ("a",)) for n in range(2500))
-            if isinstance(row, SourceRow)
-        ]
-        assert sizes == [1000, 1000, 500]
-
-
-class TestBadRows:
-    @pytest.mark.parametrize(
-        ("line", "reason"),
-        [
-            (b"\ta dog", "no_url"),
-            (b"not a url\ta dog", "no_url"),
-            (b"http://x\t  ", "empty_caption"),
-            (b"http://x", "wrong_columns"),
-            (b"http://x\ta\tb", "wrong_columns"),
-            (b"http://x\ta \xff dog", "invalid_utf8"),
-            (b"http://x\ta \0 dog", "nul_byte"),
-            (b"http://x\t" + b"a" * 10_001, "too_long"),
-            (b"http://x\t" + b"a" * 1_000_000, "too_long"),
-            (b"http://x\t" + b"a" * (streams.LINE_LIMIT + 2), "too_long"),
-            (b"http://x" + b"a" * 10_001 + b"\ta", "too_long"),
-        ],
-    )
-    def test_each_has_its_reason_and_moves_no_key(
-        self, file: Path, line: bytes, reason: str
-    ) -> None:
-        content = b"http://x/0\tbefore\n" + line + b"\nhttp://x/2\tafter\n"
-        rows = read(write(file, content), "cc12m")
-        assert bad(rows) == [(1, reason)]
-        assert good(rows) == [(0, "http://x/0", ("before",)), (2, "http://x/2", ("after",))]
-        assert max(len(row.detail) for row in rows if isinstance(row, BadRow)) <= 200
-
-    def test_the_longest_caption_is_good(self, file: Path) -> None:
-        caption = "é" * source_rows.CAPTION_LIMIT
-        rows = read(write(file, f"http://x\t{caption}\n"), "cc12m")
-        assert good(rows) == [(0, "http://x", (caption,))]
-
-    def test_escapes_that_stand_for_no_text_are_bad(self, file: Path) -> None:
-        rows = read(write(file, r'{"image": "1", "caption": ["\ud800", "\u0000", "a"]}'), "jsonl")
-        assert bad(rows) == [(0, "invalid_utf8"), (0, "nul_byte")]
-
-    def test_bytes_that_json_cannot_hold_cost_one_caption(self, file: Path) -> None:
-        content = b'{"image_urls": ["1", "2", "3"], "captions": ["a\xff", "b\0", "c\td\n"]}'
-        rows = read(write(file, content), "sbu")
-        assert bad(rows) == [(0, "invalid_utf8"), (1, "nul_byte")]
-        assert good(rows) == [(2, "3", ("c d",))]
-
-    def test_several_captions_of_a_row_without_an_image_are_all_bad(self) -> None:
-        rows = list(clean([Raw(None, ["a", "b"]), Raw(None, [])]))
-        assert bad(rows) == [(0, "no_url"), (0, "no_url"), (1, "no_url")]
-
-
 class TestBrokenFiles:
     @pytest.mark.parametrize("form", ["cc3m", "coco", "sbu", "vg", "karpathy", "tsv", "parquet"])
     def test_a_missing_file_is_named(self, tmp_path: Path, form: str) -> None:
@@ -404,50 +309,6 @@ class TestBrokenFiles:
             read(write(file, content), form)
         except InputError as error:
             assert str(file) in str(error)
-
-
-class TestStreams:
-    def test_gzip_is_known_by_its_content(self, file: Path, tmp_path: Path) -> None:
-        plain = write(file, "\ufeffimage\tcaption\n1\ta\n2\tb\n")
-        packed = write(tmp_path / "no_suffix", gzip.compress(file.read_bytes()))
-        assert read(packed, "tsv") == read(plain, "tsv")
-        assert len(good(read(packed, "tsv"))) == 2
-
-    def test_json_may_be_gzip_with_a_byte_order_mark(self, file: Path) -> None:
-        value = b'\xef\xbb\xbf{"image_urls": ["1"], "captions": ["a"]}'
-        assert good(read(write(file, gzip.compress(value)), "sbu")) == [(0, "1", ("a",))]
-
-    def test_positions_run_on_over_several_files(self, tmp_path: Path) -> None:
-        first = write(tmp_path / "1", "a\thttp://1\nbad\n")
-        second = write(tmp_path / "2", "b\thttp://2\n")
-        rows = read([first, second], "cc3m")
-        assert good(rows) == [(0, "http://1", ("a",)), (2, "http://2", ("b",))]
-
-    def test_a_uri_is_read_as_a_file_is(self, file: Path) -> None:
-        write(file, gzip.compress(b"a\thttp://1\n"))
-        config = SourceConfig(inputs=(file.as_uri(),), format="cc3m")
-        assert list(read_source(config)) == read(file, "cc3m")
-
-    @given(st.binary(max_size=60), st.integers(1, 8))
-    def test_lines_are_those_of_the_file(self, file: Path, content: bytes, limit: int) -> None:
-        write(file, b"-" + content)  # a first byte, so that nothing is gzip or a mark
-        expected = (b"-" + content).removesuffix(b"\n").split(b"\n")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(streams, "LINE_LIMIT", limit)
-            lines = list(streams.read_lines(str(file)))
-        assert len(lines) == len(expected)
-        for line, whole in zip(lines, expected, strict=True):
-            assert whole.startswith(line)
-            assert line == whole.removesuffix(b"\r") or len(line) == limit + 1
-
-    @given(st.text(max_size=40), st.integers(1, 5))
-    def test_marked_json_text_arrives_whole(self, text: str, size: int) -> None:
-        content = text.encode("utf-8", "surrogatepass")
-        stream = streams._Marked(io.BytesIO(content))
-        read_back = b"".join(iter(lambda: stream.read(size), b"")).decode()
-        assert len(read_back) >= len(text)
-        if text.isprintable():
-            assert read_back == text
 
 
 @given(content=st.binary(max_size=200))
