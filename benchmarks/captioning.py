@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 from benchmarks.tables import print_table
 from model.config import PRESETS, ModelConfig, preset
 from model.generation import Caption, generate
-from model.layers import KeysValues
+from model.layers import KeysValues, LookedUp
 from model.network import Network
 from model.text import GenerationDecoder
 from model.tokenizer import Tokenizer, train_tokenizer
@@ -40,11 +39,7 @@ class Rereader(nn.Module):
         self.look_up, self.logits = decoder.look_up, decoder.logits
 
     def forward(
-        self,
-        ids: Tensor,
-        source: Sequence[KeysValues],
-        source_mask: Tensor | None,
-        past: Sequence[KeysValues] = (),
+        self, ids: Tensor, source: LookedUp, source_mask: Tensor | None, past: LookedUp = ()
     ) -> tuple[Tensor, list[KeysValues]]:
         """Return hidden states of ids (batch, length), and all ids so far in place of keys."""
         read = torch.cat((past[0].keys[:, 0, :, 0], ids), 1) if past else ids
@@ -61,11 +56,7 @@ class Forgetful(Rereader):
         self.look_up = lambda states: [KeysValues(states, states)]
 
     def forward(
-        self,
-        ids: Tensor,
-        source: Sequence[KeysValues],
-        source_mask: Tensor | None,
-        past: Sequence[KeysValues] = (),
+        self, ids: Tensor, source: LookedUp, source_mask: Tensor | None, past: LookedUp = ()
     ) -> tuple[Tensor, list[KeysValues]]:
         """As the parent's; ``source`` holds the states themselves."""
         return super().forward(ids, self.inner.look_up(source[0].keys), source_mask, past)

@@ -8,7 +8,7 @@ negatives for matching drawn in proportion to their similarity.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import torch
@@ -16,18 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.config import ModelConfig
-from model.layers import (
-    Attention,
-    Embeddings,
-    FeedForward,
-    KeysValues,
-    Layer,
-    Stack,
-    allowed,
-    init_weights,
-)
+from model.layers import Attention, FeedForward, KeysValues, Layer, LookedUp, init_weights
 from model.losses import widened
-from model.text import GenerationDecoder
+from model.text import GenerationDecoder, TextLayers
 
 Gather = Callable[[Tensor], Tensor]
 START: Final = 0.07  # temperature that training starts from
@@ -35,7 +26,7 @@ RANGE: Final = (0.001, 0.5)  # and within which it stays
 PAIRS: Final = 64  # texts matched with an image at once
 
 
-class AlignmentEncoder(nn.Module):
+class AlignmentEncoder(TextLayers):
     """Text encoder of the alignment task; the first token's state stands for the text.
 
     Self-attention and feed-forward are its own, the cross-attention layers *are* those of the
@@ -46,11 +37,8 @@ class AlignmentEncoder(nn.Module):
     def __init__(
         self, config: ModelConfig, *, image_width: int, decoder: GenerationDecoder
     ) -> None:
-        super().__init__()
         size, drop = config.width, config.dropout
-        self.heads = config.heads
-        self.embeddings = Embeddings(config.words, config.positions, size, dropout=drop)
-        self.layers: Stack[Layer] = Stack(
+        layers = (
             Layer(
                 Attention(size, dropout=drop),
                 shared.cross_attention,
@@ -58,6 +46,7 @@ class AlignmentEncoder(nn.Module):
             )
             for shared in list(decoder.layers)[: config.alignment_layers]
         )
+        super().__init__(config, layers)
         same = image_width == size
         self.image_width: nn.Module = nn.Identity() if same else nn.Linear(image_width, size)
         self.image_projection = nn.Linear(image_width, config.projection)
@@ -66,27 +55,16 @@ class AlignmentEncoder(nn.Module):
         self.temperature = nn.Parameter(torch.tensor(START))
         self.apply(init_weights)
 
-    def forward(
-        self, ids: Tensor, mask: Tensor, image: Sequence[KeysValues] | None = None
-    ) -> Tensor:
+    def forward(self, ids: Tensor, mask: Tensor, image: LookedUp | None = None) -> Tensor:
         """Return states (batch, tokens, width) of texts, alone or with what an image looks like.
 
         ``ids`` and ``mask`` are (batch, tokens); ``image`` comes from :meth:`look_up`.
         """
-        x = self.embeddings(ids)
-        keep = allowed(mask)
-        for index, layer in enumerate(self.layers):
-            own = layer.self_attention.look_up(x, self.heads)
-            x = layer.self_attention(x, own, heads=self.heads, mask=keep)
-            if image is not None:
-                x = layer.cross_attention(x, image[index], heads=self.heads)
-            x = layer.feed_forward(x)
-        return x  # type: ignore[no-any-return]
+        return self.encode(ids, mask, [None] * len(self.layers) if image is None else image)
 
-    def look_up(self, image: Tensor) -> list[KeysValues]:
+    def look_up(self, source: Tensor) -> list[KeysValues]:
         """Return each layer's keys and values of image tokens (batch, tokens, image width)."""
-        source = self.image_width(image)
-        return [layer.cross_attention.look_up(source, self.heads) for layer in self.layers]
+        return super().look_up(self.image_width(source))
 
     def encode_image(self, image: Tensor) -> Tensor:
         """Return unit vectors (batch, projection) of image tokens, the summary token first."""
@@ -96,7 +74,7 @@ class AlignmentEncoder(nn.Module):
         """Return unit vectors (batch, projection) of texts (batch, tokens)."""
         return F.normalize(self.text_projection(self(ids, mask)[:, 0]).float(), dim=-1)
 
-    def match(self, ids: Tensor, mask: Tensor, image: Sequence[KeysValues]) -> Tensor:
+    def match(self, ids: Tensor, mask: Tensor, image: LookedUp) -> Tensor:
         """Return the logits (batch,) of text and image belonging together."""
         return self.matching(self(ids, mask, image)[:, 0])[:, 0]  # type: ignore[no-any-return]
 

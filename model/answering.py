@@ -52,6 +52,19 @@ def generate_answers(
     )
 
 
+def best_answers(
+    network: Network,
+    image: Tensor,
+    questions: Tokens,
+    answers: Sequence[str],
+    tokenizer: Tokenizer,
+) -> list[Caption]:
+    """Return the likeliest of the answers for each image, with its log-probability."""
+    best, places = rank_answers(network, image, questions, answers, tokenizer).max(1)
+    pairs = zip(places.tolist(), best.tolist(), strict=True)
+    return [Caption(answers[place], score) for place, score in pairs]
+
+
 @torch.no_grad()
 def rank_answers(
     network: Network,
@@ -65,6 +78,8 @@ def rank_answers(
     The sum over the answer's tokens, ``[SEP]`` included, so an answer that begins another is
     scored fairly. What all share is read once an image.
     """
+    if isinstance(answers, str):
+        raise InputError(f"answers {answers!r}: give a list of them, such as [{answers!r}]")
     if not answers:
         raise InputError("no answers to rank; give a list of one or more")
     source = read_guidance(network, image, *questions)

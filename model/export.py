@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -60,11 +60,13 @@ def export_tagging(network: Network, path: Path) -> float:
         verbose=False,
     )
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    worst = 0.0
-    for batch in (images, images[:1]):
-        (scores,) = session.run(None, {"images": batch.numpy()})
-        with torch.no_grad():
-            worst = max(worst, float(np.abs(scores - tagger(batch).numpy()).max()))
+    worst = max(_difference(session, tagger, batch) for batch in (images, images[:1]))
     if not worst < TOLERANCE:
         raise InputError(f"{path}: scores differ from PyTorch's by {worst:.2g}; do not use it")
     return worst
+
+
+@torch.no_grad()
+def _difference(session: Any, tagger: _Tagger, images: Tensor) -> float:
+    (scores,) = session.run(None, {"images": images.numpy()})
+    return float(np.abs(scores - tagger(images).numpy()).max())

@@ -9,7 +9,7 @@ sequence is the mean log-probability of its generated tokens, the ending ``[SEP]
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.layers import KeysValues
+from model.layers import LookedUp
 from model.network import Network
 from model.text import GenerationDecoder
 from model.tokenizer import Tokenizer
@@ -39,7 +39,7 @@ class Caption:
 class Source(NamedTuple):
     """What the decoder attends to, by layer, and a mask (batch, length) or ``None`` for all."""
 
-    layers: Sequence[KeysValues]
+    layers: LookedUp
     mask: Tensor | None
 
     def select(self, rows: Tensor) -> Source:
@@ -54,7 +54,6 @@ class _Rules:
     nucleus: float | None
     min_tokens: int
     max_tokens: int
-    repetition: float
     seed: int
 
     def __post_init__(self) -> None:
@@ -67,8 +66,13 @@ class _Rules:
             )
         if self.min_tokens > self.max_tokens:
             raise InputError(f"min_tokens {self.min_tokens} is above max_tokens {self.max_tokens}")
-        if self.repetition <= 0:
-            raise InputError(f"repetition {self.repetition:g}: 1 for none, above to discourage")
+
+    def check_room(self, prompt: int, positions: int) -> None:
+        if not prompt < self.max_tokens <= positions:
+            raise InputError(
+                f"max_tokens {self.max_tokens}: the prompt has {prompt} tokens, the model "
+                f"{positions} positions; take a number between"
+            )
 
     def choice(self) -> Choose:
         if self.nucleus is None:
@@ -102,7 +106,6 @@ def generate(
     nucleus: float | None = None,
     min_tokens: int = 10,
     max_tokens: int = 30,
-    repetition: float = 1.0,
     seed: int = 0,
 ) -> list[Caption]:
     """Return a caption for each image, given its tags; the network is in evaluation mode.
@@ -111,24 +114,13 @@ def generate(
     length) come from :meth:`~model.tokenizer.Tokenizer.encode_tags`. ``prompt`` is the
     configuration's by default. Without ``nucleus`` it is beam search, greedy with one beam, that
     ends as Hugging Face's does by default; with it, words are drawn from the most probable ones
-    that make up that share. ``repetition`` above 1 divides the logits of words that were used.
-    A caption does not depend on the batch that its image stands in: with ``nucleus`` all images
-    draw from the same stream of ``seed``.
+    that make up that share. A caption does not depend on the batch that its image stands in: with
+    ``nucleus`` all images draw from the same stream of ``seed``.
     """
-    rules = _Rules(
-        beams=beams,
-        nucleus=nucleus,
-        min_tokens=min_tokens,
-        max_tokens=max_tokens,
-        repetition=repetition,
-        seed=seed,
-    )
+    lengths = {"min_tokens": min_tokens, "max_tokens": max_tokens}
+    rules = _Rules(beams=beams, nucleus=nucleus, seed=seed, **lengths)
     start = tokenizer.encode_prompt(network.config.prompt if prompt is None else prompt)
-    if not len(start) < max_tokens <= network.config.positions:
-        raise InputError(
-            f"max_tokens {max_tokens}: the prompt has {len(start)} tokens, the model "
-            f"{network.config.positions} positions; take a number between"
-        )
+    rules.check_room(len(start), network.config.positions)
     if not len(image):
         return []
     source = read_guidance(network, image, tag_ids, tag_mask)
@@ -199,7 +191,7 @@ def _search(
     finished = _Sequences(_filled(running.words, end, rules), none)
     open_ = torch.ones(len(prompt), dtype=torch.bool, device=prompt.device)
     for length in range(prompt.shape[1] + 1, rules.max_tokens + 1):
-        follow = _log_probabilities(reader.logits(), running.words, end, rules)
+        follow = _log_probabilities(reader.logits(), length - 1, end, rules)
         candidates, parents = _extended(running, follow, choose)
         ends = (candidates.words[..., -1] == end) | (length == rules.max_tokens)
         generated = length - prompt.shape[1]
@@ -221,14 +213,10 @@ def _started(prompt: Tensor, beams: int) -> _Sequences:
     return _Sequences(prompt[:, None].expand(-1, beams, -1), scores)
 
 
-def _log_probabilities(logits: Tensor, words: Tensor, end: int, rules: _Rules) -> Tensor:
+def _log_probabilities(logits: Tensor, length: int, end: int, rules: _Rules) -> Tensor:
     """Return log-probabilities of the words that may follow; the end may not come too early."""
-    if rules.repetition != 1:
-        used = logits.gather(-1, words)
-        less = torch.where(used < 0, used * rules.repetition, used / rules.repetition)
-        logits = logits.scatter(-1, words, less)
     scores = torch.log_softmax(logits, -1)
-    if words.shape[-1] < rules.min_tokens:
+    if length < rules.min_tokens:
         scores[..., end] = -torch.inf
     return scores
 

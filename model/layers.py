@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,9 @@ class KeysValues(NamedTuple):
     def select(self, rows: Tensor) -> KeysValues:
         """Return the given rows of the batch, in that order."""
         return KeysValues(self.keys[rows], self.values[rows])
+
+
+LookedUp: TypeAlias = Sequence[KeysValues]  # layer by layer
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

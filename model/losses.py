@@ -18,6 +18,8 @@ from torch.nn import functional as F
 from vocab.errors import InputError
 
 Loss = Callable[..., Tensor]
+MARGIN: Final = 1.0  # of a positive's logit (Zhang et al., 2021)
+FOCUS: Final = 2.0  # exponent of their focal weights
 
 
 def asymmetric(
@@ -52,13 +54,7 @@ def binary(logits: Tensor, targets: Tensor, ignore: Tensor | None = None) -> Ten
 
 
 def hill(
-    logits: Tensor,
-    targets: Tensor,
-    ignore: Tensor | None = None,
-    *,
-    margin: float = 1.0,
-    exponent: float = 2.0,
-    peak: float = 1.5,
+    logits: Tensor, targets: Tensor, ignore: Tensor | None = None, *, peak: float = 1.5
 ) -> Tensor:
     """Return the Hill loss (Zhang et al., 2021, "Simple and Robust Loss Design for ...").
 
@@ -66,21 +62,13 @@ def hill(
     again. Positives get a focal margin.
     """
     z, t = widened(logits, targets)
-    shifted = torch.sigmoid(z - margin)
-    hit = F.logsigmoid(z - margin) * (1 - shifted) ** exponent
     p = torch.sigmoid(z)
     miss = -(peak - p) * p * p
-    return _reduced(-(t * hit + (1 - t) * miss), ignore)
+    return _reduced(-(t * _focal_margin(z) + (1 - t) * miss), ignore)
 
 
 def self_paced(
-    logits: Tensor,
-    targets: Tensor,
-    ignore: Tensor | None = None,
-    *,
-    margin: float = 1.0,
-    exponent: float = 2.0,
-    trust: float = 0.6,
+    logits: Tensor, targets: Tensor, ignore: Tensor | None = None, *, trust: float = 0.6
 ) -> Tensor:
     """Return SPLC (Zhang et al., 2021): a negative whose probability passes trust counts as hit.
 
@@ -88,10 +76,14 @@ def self_paced(
     """
     z, t = widened(logits, targets)
     t = torch.maximum(t, (torch.sigmoid(z.detach()) > trust).to(t.dtype))
-    shifted = torch.sigmoid(z - margin)
-    hit = F.logsigmoid(z - margin) * (1 - shifted) ** exponent
-    miss = F.logsigmoid(-z) * torch.sigmoid(z) ** exponent
-    return _reduced(-(t * hit + (1 - t) * miss), ignore)
+    miss = F.logsigmoid(-z) * torch.sigmoid(z) ** FOCUS
+    return _reduced(-(t * _focal_margin(z) + (1 - t) * miss), ignore)
+
+
+def _focal_margin(z: Tensor) -> Tensor:
+    """Return what a positive earns in both losses of Zhang et al. (2021)."""
+    shifted = z - MARGIN
+    return F.logsigmoid(shifted) * (1 - torch.sigmoid(shifted)) ** FOCUS
 
 
 TAGGING: Final[dict[str, Loss]] = {

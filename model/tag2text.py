@@ -12,11 +12,11 @@ from PIL import Image
 from torch import Tensor
 
 from model.alignment import AlignmentEncoder, pair_logits
-from model.answering import encode_questions, generate_answers, rank_answers
+from model.answering import best_answers, encode_questions, generate_answers
 from model.card import card
 from model.checkpoint import load_weights, read_fingerprint, save_weights
 from model.config import ModelConfig, from_json
-from model.generation import generate
+from model.generation import Caption, generate
 from model.guidance import Guide, rows_of_tags
 from model.heatmap import attention_maps, to_grid
 from model.network import Network
@@ -196,12 +196,10 @@ class Tag2Text:
         made: list[Description] = []
         for features in self._features(pictures, batch_size):
             rows = self._guidance(features, given, len(made), threshold=threshold)
-            ids, mask = self._tokens(rows)
             captions = generate(
                 self.network,
                 features,
-                ids,
-                mask,
+                *self._tokens(rows),
                 self.tokenizer,
                 beams=1 if nucleus is not None else beams,
                 nucleus=nucleus,
@@ -209,7 +207,7 @@ class Tag2Text:
                 max_tokens=max_tokens,
                 seed=seed,
             )
-            made += _described(((c.text, c.score) for c in captions), rows)
+            made += _described(captions, rows)
         return made
 
     @torch.no_grad()
@@ -241,19 +239,11 @@ class Tag2Text:
                 self.tokenizer, part, rows, max_tokens=self.config.max_tag_tokens
             )
             if answers is None:
-                free = generate_answers(
-                    self.network,
-                    features,
-                    asked,
-                    self.tokenizer,
-                    beams=beams,
-                    max_tokens=max_tokens,
-                )
-                made += _described(((c.text, c.score) for c in free), rows)
+                how = {"beams": beams, "max_tokens": max_tokens}
+                found = generate_answers(self.network, features, asked, self.tokenizer, **how)
             else:
-                ranks = rank_answers(self.network, features, asked, answers, self.tokenizer)
-                best = (ranks.max(1).values.tolist(), ranks.argmax(1).tolist())
-                made += _described(((answers[i], s) for s, i in zip(*best, strict=True)), rows)
+                found = best_answers(self.network, features, asked, answers, self.tokenizer)
+            made += _described(found, rows)
         return made
 
     @torch.no_grad()
@@ -381,7 +371,6 @@ def _batches(images: Iterable[Picture], size: int) -> Iterator[list[Picture]]:
         yield batch
 
 
-def _described(
-    texts: Iterable[tuple[str, float]], rows: Sequence[Sequence[str]]
-) -> list[Description]:
-    return [Description(*text, tuple(row)) for text, row in zip(texts, rows, strict=True)]
+def _described(found: Iterable[Caption], rows: Iterable[Sequence[str]]) -> list[Description]:
+    pairs = zip(found, rows, strict=True)
+    return [Description(one.text, one.score, tuple(row)) for one, row in pairs]

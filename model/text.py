@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from model.layers import (
     FeedForward,
     KeysValues,
     Layer,
+    LookedUp,
     Stack,
     allowed,
     init_weights,
@@ -23,7 +24,38 @@ from model.layers import (
 from model.tagging import TagLayer
 
 
-class InteractionEncoder(nn.Module):
+class TextLayers(nn.Module):
+    """What BERT's encoders and decoders are made of: embeddings, and layers that look things up."""
+
+    def __init__(self, config: ModelConfig, layers: Iterable[Layer]) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.embeddings = Embeddings(
+            config.words, config.positions, config.width, dropout=config.dropout
+        )
+        self.layers: Stack[Layer] = Stack(layers)
+
+    def look_up(self, source: Tensor) -> list[KeysValues]:
+        """Return each layer's keys and values of a source (batch, length, source width)."""
+        return [layer.cross_attention.look_up(source, self.heads) for layer in self.layers]
+
+    def encode(self, ids: Tensor, mask: Tensor, sources: Iterable[KeysValues | None]) -> Tensor:
+        """Return states (batch, tokens, width) of words that see each other and the sources.
+
+        ``ids`` and ``mask`` are (batch, tokens); a layer whose source is ``None`` looks nothing up.
+        """
+        x = self.embeddings(ids)
+        keep = allowed(mask)
+        for layer, source in zip(self.layers, sources, strict=True):
+            own = layer.self_attention.look_up(x, self.heads)
+            x = layer.self_attention(x, own, heads=self.heads, mask=keep)
+            if source is not None:
+                x = layer.cross_attention(x, source, heads=self.heads)
+            x = layer.feed_forward(x)
+        return x  # type: ignore[no-any-return]
+
+
+class InteractionEncoder(TextLayers):
     """Image-tag interaction encoder: tags attend to each other and to the image (Section 3.3).
 
     ``shared`` are layers of the tagging head; the lowest layers use their cross-attention and
@@ -33,42 +65,29 @@ class InteractionEncoder(nn.Module):
     def __init__(
         self, config: ModelConfig, *, image_width: int, shared: Sequence[TagLayer] = ()
     ) -> None:
-        super().__init__()
         size, drop = config.width, config.dropout
-        self.heads = config.heads
-        self.embeddings = Embeddings(config.words, config.positions, size, dropout=drop)
-        own = [
+        own = (
             TagLayer(size, image_width, config.feed_forward, dropout=drop)
             for _ in range(config.layers - len(shared))
-        ]
-        self.layers: Stack[Layer] = Stack(
+        )
+        layers = (
             Layer(Attention(size, dropout=drop), part.cross_attention, part.feed_forward)
             for part in (*shared, *own)
         )
+        super().__init__(config, layers)
         self.apply(init_weights)
 
     def forward(self, ids: Tensor, mask: Tensor, image: Tensor) -> Tensor:
         """Return (batch, tokens, width) for tag tokens, their mask and image tokens."""
-        x = self.embeddings(ids)
-        keep = allowed(mask)
-        for layer in self.layers:
-            own = layer.self_attention.look_up(x, self.heads)
-            x = layer.self_attention(x, own, heads=self.heads, mask=keep)
-            source = layer.cross_attention.look_up(image, self.heads)
-            x = layer.cross_attention(x, source, heads=self.heads)
-            x = layer.feed_forward(x)
-        return x  # type: ignore[no-any-return]
+        return self.encode(ids, mask, self.look_up(image))
 
 
-class GenerationDecoder(nn.Module):
+class GenerationDecoder(TextLayers):
     """Image-tag-text generation decoder: causal, attends to the interaction encoder's output."""
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
         size, drop = config.width, config.dropout
-        self.heads = config.heads
-        self.embeddings = Embeddings(config.words, config.positions, size, dropout=drop)
-        self.layers: Stack[Layer] = Stack(
+        layers = (
             Layer(
                 Attention(size, dropout=drop),
                 Attention(size, dropout=drop),
@@ -76,21 +95,14 @@ class GenerationDecoder(nn.Module):
             )
             for _ in range(config.layers)
         )
+        super().__init__(config, layers)
         self.transform = nn.Linear(size, size)
         self.norm = nn.LayerNorm(size, eps=EPS)
         self.bias = nn.Parameter(torch.zeros(config.words))
         self.apply(init_weights)
 
-    def look_up(self, source: Tensor) -> list[KeysValues]:
-        """Return each layer's keys and values of a source (batch, length, width)."""
-        return [layer.cross_attention.look_up(source, self.heads) for layer in self.layers]
-
     def forward(
-        self,
-        ids: Tensor,
-        source: Sequence[KeysValues],
-        source_mask: Tensor | None,
-        past: Sequence[KeysValues] = (),
+        self, ids: Tensor, source: LookedUp, source_mask: Tensor | None, past: LookedUp = ()
     ) -> tuple[Tensor, list[KeysValues]]:
         """Return hidden states (batch, length, width) and the keys and values up to here.
 

@@ -57,6 +57,8 @@ def test_what_cannot_be_meant_is_refused() -> None:
     network, tokenizer = small_network(1), small_tokenizer()
     with pytest.raises(InputError, match="no answers"):
         rank_answers(network, small_images(3), asked(), [], tokenizer)
+    with pytest.raises(InputError, match=r"answers 'yes': give a list"):
+        rank_answers(network, small_images(3), asked(), "yes", tokenizer)
     with pytest.raises(InputError, match="2 questions with 1 lists"):
         encode_questions(tokenizer, QUESTIONS[:2], [["dog"]], max_tokens=40)
     with pytest.raises(InputError, match="shorten"):

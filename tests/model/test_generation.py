@@ -71,7 +71,7 @@ def test_one_beam_is_greedy(seed: int) -> None:
 @given(
     seed=st.integers(0, 9),
     order=st.permutations(range(5)),
-    how=st.sampled_from([{}, {"beams": 3}, {"nucleus": 0.8, "seed": 3}, {"repetition": 1.3}]),
+    how=st.sampled_from([{}, {"beams": 3}, {"nucleus": 0.8, "seed": 3}]),
 )
 def test_captions_do_not_depend_on_their_batch(
     seed: int, order: list[int], how: dict[str, object]
@@ -180,7 +180,7 @@ def test_lengths(least: int, most: int, how: dict[str, object]) -> None:
     for seed in range(4):
         network = small_network(seed)
         words = torch.tensor([tokenizer.encode_prompt()] * 5)
-        rules = {"beams": 1, "nucleus": None, "repetition": 1.0, "seed": 0, **how}
+        rules = {"beams": 1, "nucleus": None, "seed": 0, **how}
         found = _search(
             network.decoder,
             read_guidance(network, small_images(5), *tags_of(5)),
@@ -191,18 +191,6 @@ def test_lengths(least: int, most: int, how: dict[str, object]) -> None:
         rows = found.words[:, 0].tolist()
         seen |= {row.index(tokenizer.sep) if tokenizer.sep in row else most for row in rows}
     assert least <= min(seen) <= max(seen) <= most  # tokens before [SEP]
-
-
-def test_repetition_is_discouraged() -> None:
-    def repeated(how: float) -> int:
-        found = (
-            captions(small_network(seed), small_images(5), tags_of(5), repetition=how)
-            for seed in range(3)
-        )
-        texts = [one.text.split() for some in found for one in some]
-        return sum(len(words) - len(set(words)) for words in texts)
-
-    assert repeated(100.0) < repeated(1.0)
 
 
 def test_released_padding_is_attended_to() -> None:
@@ -229,7 +217,6 @@ def test_tags_change_the_caption() -> None:
         ({"nucleus": 1.5}, "nucleus 1.5"),
         ({"nucleus": 0.9, "beams": 3}, "one beam"),
         ({"min_tokens": 21}, "min_tokens 21"),
-        ({"repetition": 0.0}, "repetition 0"),
         ({"max_tokens": 65}, "64 positions"),
         ({"min_tokens": 1, "max_tokens": 2}, "the prompt has"),
     ],
