@@ -34,17 +34,15 @@ _SIDED: Final = re.compile(r"\b(?:left|right)(?:most|hand|wards?)?\b", re.IGNORE
 class Sample(NamedTuple):
     """One image with one of its captions; pixels are uint8 (size, size, 3).
 
-    ``own`` are the class ids of the caption, ``tags`` their names in the order in which the model
-    reads them, ``labels`` the class ids of all captions, ``references``.
+    ``tags`` are the names of the caption's tags in the order in which the model reads them,
+    ``labels`` the class ids of all the image's captions.
     """
 
     key: str
     pixels: Tensor
     caption: str
     tags: list[str]
-    own: list[int]
     labels: list[int]
-    references: tuple[str, ...]
 
 
 class Ragged(NamedTuple):
@@ -70,11 +68,9 @@ class Batch:
     texts: Tokens
     tags: Tokens
     union: Ragged
-    own: Ragged
     image_keys: Tensor
     keys: tuple[str, ...]
     sentences: tuple[str, ...]
-    references: tuple[tuple[str, ...], ...]
     epoch: int = 0
     number: int = 0
     bad: Mapping[str, int] = field(default_factory=dict)
@@ -92,15 +88,8 @@ class Batch:
 
     def labels(self, classes: int) -> Tensor:
         """Return the labels of all captions, float32 zeros and ones (batch, classes)."""
-        return self._dense(self.union, classes)
-
-    def own_labels(self, classes: int) -> Tensor:
-        """Return the labels of the chosen caption, float32 zeros and ones (batch, classes)."""
-        return self._dense(self.own, classes)
-
-    def _dense(self, labels: Ragged, classes: int) -> Tensor:
-        dense = torch.zeros(len(self), classes, device=labels.ids.device)
-        dense[labels.rows, labels.ids] = 1
+        dense = torch.zeros(len(self), classes, device=self.union.ids.device)
+        dense[self.union.rows, self.union.ids] = 1
         return dense
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -155,9 +144,7 @@ class SampleMaker:
             key=raw.key,
             caption=captions[chosen],
             tags=shuffled(names, random) if self.training else names,
-            own=tags[chosen],
             labels=sorted(set().union(*tags)),
-            references=tuple(captions),
             pixels=self._pixels(raw.image, random, may_flip=not _SIDED.search(captions[chosen])),
         )
 
@@ -189,11 +176,9 @@ class SampleMaker:
                 [sample.tags for sample in samples], max_tokens=config.max_tag_tokens
             ),
             union=_ragged([sample.labels for sample in samples]),
-            own=_ragged([sample.own for sample in samples]),
             image_keys=torch.tensor([image_key(s.key) for s in samples], dtype=torch.int64),
             keys=tuple(sample.key for sample in samples),
             sentences=sentences,
-            references=tuple(sample.references for sample in samples),
             epoch=epoch,
             number=number,
             bad=dict(bad),

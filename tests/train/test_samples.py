@@ -24,9 +24,7 @@ def test_a_caption_comes_with_its_own_tags_and_the_labels_of_all() -> None:
         sample = maker().sample(RAW, epoch)
         place = CAPTIONS.index(sample.caption)
         assert sorted(sample.tags) == sorted({NAMES[index] for index in TAGS[place]})
-        assert sample.own == TAGS[place]
         assert sample.labels == sorted(set().union(*TAGS))
-        assert sample.references == CAPTIONS
         seen.add((place, tuple(sample.tags)))
     assert {place for place, _ in seen} == {0, 1, 2}
     assert len(seen) > 6  # the tags' order is drawn too
@@ -78,7 +76,7 @@ def test_without_augmentation_the_whole_image_is_seen() -> None:
 
 def test_without_training_nothing_is_drawn() -> None:
     sample = maker(training=False).sample(RAW, 0)
-    assert (sample.caption, sample.own) == (CAPTIONS[0], TAGS[0])
+    assert sample.caption == CAPTIONS[0]
     assert sample.tags == [NAMES[index] for index in TAGS[0]]
     assert torch.equal(sample.pixels, maker(training=False, seed=5).sample(RAW, 9).pixels)
 
@@ -139,7 +137,6 @@ def test_ragged_labels_become_dense(rows: list[set[int]]) -> None:
     dense = batch.labels(10)
     assert dense.shape == (len(rows), 10)
     assert [set(row.nonzero().flatten().tolist()) for row in dense] == rows
-    assert torch.equal(dense, batch.own_labels(10))
 
 
 def made(raws: list[Raw]) -> Batch:
@@ -182,9 +179,8 @@ def test_a_batch_comes_whole_from_another_process() -> None:
     assert copy.images.stride() == batch.images.stride()
     for one in ("images", "image_keys"):
         assert torch.equal(getattr(copy, one), getattr(batch, one))
-    for many in ("captions", "texts", "tags", "union", "own"):
+    for many in ("captions", "texts", "tags", "union"):
         assert type(getattr(copy, many)) is type(getattr(batch, many))
         assert all(map(torch.equal, getattr(copy, many), getattr(batch, many)))
-    assert (copy.keys, copy.sentences, copy.references, copy.epoch, copy.number, copy.bad) == (
-        batch.keys, batch.sentences, batch.references, 2, 3, {"moved": 1},
-    )  # fmt: skip
+    assert (copy.keys, copy.sentences) == (batch.keys, batch.sentences)
+    assert (copy.epoch, copy.number, copy.bad) == (2, 3, {"moved": 1})
