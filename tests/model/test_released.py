@@ -50,10 +50,12 @@ def test_every_weight_arrives(weights: dict[str, Tensor]) -> None:
 
 
 def test_tables_that_follow_from_the_sizes_are_left_out(weights: dict[str, Tensor]) -> None:
+    without = converted(dict(weights))
     weights["visual_encoder.layers.0.blocks.1.attn_mask"] = torch.ones(4, 4, 4)
     weights["visual_encoder.layers.0.blocks.1.attn.relative_position_index"] = torch.ones(4, 4)
     weights["tag_encoder.embeddings.position_ids"] = torch.arange(64)[None]
-    converted(weights)
+    found = converted(weights).state_dict()
+    assert all(torch.equal(found[name], one) for name, one in without.state_dict().items())
 
 
 def test_what_is_strange_missing_or_inconsistent_is_named(weights: dict[str, Tensor]) -> None:

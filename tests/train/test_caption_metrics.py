@@ -99,7 +99,7 @@ def test_what_cannot_be_measured_is_said() -> None:
 @given(ROWS)
 def test_equals_the_fields_scorer(rows: list[tuple[list[str], list[list[str]]]]) -> None:
     scorer = pytest.importorskip("pycocoevalcap.bleu.bleu")
-    same_as_scorer(scorer, [row[0] for row in rows], [row[1] for row in rows])
+    assert_same_as_scorer(scorer, [row[0] for row in rows], [row[1] for row in rows])
 
 
 @pytest.mark.data
@@ -112,10 +112,12 @@ def test_equals_the_fields_scorer_on_coco() -> None:
     for row in rows:
         by_image[row["image_id"]].append(tokens(row["caption"]))
     several = [texts for texts in by_image.values() if len(texts) > 1][:500]
-    same_as_scorer(scorer, [texts[0] for texts in several], [texts[1:] for texts in several])
+    assert_same_as_scorer(scorer, [texts[0] for texts in several], [texts[1:] for texts in several])
 
 
-def same_as_scorer(scorer: object, made: list[list[str]], right: list[list[list[str]]]) -> None:
+def assert_same_as_scorer(
+    scorer: object, made: list[list[str]], right: list[list[list[str]]]
+) -> None:
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge
 
