@@ -37,34 +37,34 @@ _CLICK = typer.BadParameter.__bases__  # of whatever is wrong with flags: click'
 
 app = typer.Typer(
     name="tag2text",
-    help="Captions become tags, tags a vocabulary, images labelled shards, shards a model.",
+    help="Captions become tags, tags a vocabulary, images shards, shards a model.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # whole flags and a column more of text, in half of the time
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 BEAM: dict[str, Any] = {"context_settings": BEAM_FLAGS, "epilog": BEAM_EPILOG}
-DATA, LOOK, MODEL = "From captions to labelled shards", "Look and check", "The model"
-for panel, settings, command in (
-    (DATA, {}, commands_pipeline.manifest),
-    (DATA, BEAM, command_download.download),
-    (DATA, BEAM, commands_pipeline.mine),
-    (DATA, BEAM, commands_pipeline.count),
-    (DATA, BEAM, commands_pipeline.shards),
-    (LOOK, {}, command_doctor.doctor),
-    (LOOK, {}, commands_pipeline.demo),
-    (LOOK, {}, command_parse.parse),
-    (LOOK, {}, commands_pipeline.check),
-    (LOOK, {}, commands_pipeline.inspect),
-    (MODEL, {}, command_train.train),
-    (MODEL, {}, command_evaluate.evaluate),
-    (MODEL, {}, commands_model.convert),
-    (MODEL, {}, commands_model.tag),
-    (MODEL, {}, commands_model.caption),
-    (MODEL, {}, command_search.index),
-    (MODEL, {}, command_search.search),
+for settings, command in (
+    ({}, command_doctor.doctor),
+    ({}, commands_pipeline.demo),
+    ({}, command_parse.parse),
+    ({}, commands_pipeline.manifest),
+    (BEAM, command_download.download),
+    (BEAM, commands_pipeline.mine),
+    (BEAM, commands_pipeline.count),
+    (BEAM, commands_pipeline.shards),
+    ({}, commands_pipeline.check),
+    ({}, commands_pipeline.inspect),
+    ({}, command_train.train),
+    ({}, command_evaluate.evaluate),
+    ({}, commands_model.convert),
+    ({}, commands_model.tag),
+    ({}, commands_model.caption),
+    ({}, command_search.index),
+    ({}, command_search.search),
 ):
-    app.command(rich_help_panel=panel, **settings)(command)
-app.add_typer(commands_vocab.app, name="vocab", rich_help_panel=DATA)
+    app.command(**settings)(command)
+app.add_typer(commands_vocab.app, name="vocab")
 
 
 def _print_version(wanted: bool) -> None:
@@ -157,10 +157,13 @@ def _line(error: Exception) -> str:
 
 
 def _usage_line(error: Any) -> str:
-    """Return the line on wrong flags; it is empty where the help was shown instead."""
+    """Return the line on wrong flags; where no command was named its help says more."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(error.format_message(), err=True)
+        return ""
     line = " ".join(error.format_message().split()).rstrip(".")
     command = error.ctx.command_path if error.ctx else "tag2text"
-    return f"{line}; see {command} --help" if line else ""
+    return f"{line}; see {command} --help"
 
 
 if __name__ == "__main__":

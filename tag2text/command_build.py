@@ -57,7 +57,10 @@ def build(
     accept_other_candidates: OtherCandidates = False,
     mined: Mined = None,
 ) -> None:
-    """Make the vocabulary from candidates and the decision log; the same input, the same bytes."""
+    """Make the vocabulary from candidates and decisions.
+
+    The same input gives the same bytes.
+    """
     if candidates is None:
         review = _project(project, log)
     else:
@@ -179,7 +182,7 @@ def diff(
     to: Annotated[str | None, typer.Option(help="A later time; by default now.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what changed between two vocabularies, or between two moments of the decision logs."""
+    """Show what changed between two vocabularies, or two moments."""
     from vocab.diff import compare, summary
     from vocab.vocabulary import Vocabulary
 

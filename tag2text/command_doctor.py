@@ -30,7 +30,10 @@ def doctor(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Say what is installed, and what each command still lacks; exit code 1 if the base does."""
+    """Say what is installed, and what each command still lacks.
+
+    The exit code is 1 where what every command needs is not there.
+    """
     from tag2text.doctor import import_all, machine, parts
 
     found = import_all(parts()) if imports else parts()

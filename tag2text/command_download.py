@@ -89,7 +89,11 @@ def download(
     max_bad_ratio: MaxBadRatio = 0.9,
     take_over: TakeOver = False,
 ) -> None:
-    """Fetch the images of a manifest into shards of img2dataset's layout; failures are rows."""
+    """Fetch the images of a manifest into shards.
+
+    They have img2dataset's layout; what cannot be fetched is a row with its reason. A rerun does
+    what is missing.
+    """
     flags = dict(locals())
     if workers > 1:
         from pipeline.worker import start_nursery

@@ -87,7 +87,7 @@ def evaluate(
     limit: Limit = None,
     show: Show = 24,
 ) -> None:
-    """Measure tags, captions and retrieval; write a page of figures, curves and examples."""
+    """Measure tags, captions and retrieval; write a page of figures."""
     flags = dict(locals())
     _check_flags(flags)
     with needs("train"):

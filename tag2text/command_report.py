@@ -30,7 +30,10 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write one HTML page on the review: figures, charts, agreement, overlap, inconsistencies."""
+    """Write one HTML page on the review.
+
+    It shows figures, charts, agreement, overlap with class lists, and inconsistencies.
+    """
     from vocab.project import load_project
     from vocab.report import read_review, write_report
     from vocab.wordnet import MISSING, load_senses

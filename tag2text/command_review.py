@@ -49,7 +49,10 @@ def review(
     plain: Plain = False,
     ascii_only: Ascii = False,
 ) -> None:
-    """Decide which candidates become tags; each decision is on the disk before the next card."""
+    """Decide which candidates become tags.
+
+    Each decision is on the disk before the next card.
+    """
     from vocab.review.start import Setup, review_desk
 
     setup = Setup(
@@ -70,7 +73,10 @@ def adjudicate(
     plain: Plain = False,
     ascii_only: Ascii = False,
 ) -> None:
-    """Settle what annotators disagree on, with everybody's votes, reasons and notes in view."""
+    """Settle what annotators disagree on.
+
+    Everybody's votes, reasons and notes are in view.
+    """
     from vocab.review.start import Setup, dispute_desk
 
     setup = Setup(project=project, annotator=annotator or _login(), mined=tuple(mined or ()))

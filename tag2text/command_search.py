@@ -30,7 +30,7 @@ def index(
     data: Data = None,
     batch_size: BatchSize = 16,
 ) -> None:
-    """Index images, to be searched: their vectors, their tags, where they are."""
+    """Index images, to be searched by sentences or keywords."""
     if bool(images) == bool(data):
         raise UsageError("give either images or, with --data, labelled shards")
     with needs("train"):
@@ -59,7 +59,7 @@ def search(
     output: Annotated[Path | None, typer.Option(help="HTML contact sheet to write, too.")] = None,
     as_json: JsonLines = False,
 ) -> None:
-    """Find the images of an index that a sentence or keywords describe."""
+    """Find images of an index by sentences or keywords."""
     with needs("train"):
         from model.tag2text import Tag2Text
         from train.index import Index

@@ -11,11 +11,13 @@ import typer
 from tag2text.options import needs
 from train.config import TrainConfig, flag, train_config
 
+REQUIRED = ("output", "train_data")
+
 
 def train(**given: Any) -> None:
-    """Train a model on labelled shards; several processes with torchrun.
+    """Train a model on labelled shards.
 
-    torchrun --nproc-per-node 8 -m tag2text.cli train ...
+    On several GPUs: torchrun --nproc-per-node 8 -m tag2text.cli train ...
     """
     chosen = {name: value for name, value in given.items() if value is not None}
     lists = {name: tuple(value) for name, value in chosen.items() if isinstance(value, list)}
@@ -33,17 +35,19 @@ def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
     help_ = field.metadata["help"]
     if default not in ("", (), False):
         shown = f"{default:g}" if isinstance(default, float) else default
-        help_ += f" \\[default: {shown}]"  # as Typer writes it, were the default its own
+        help_ += f"  [default: {shown}]"  # as Typer writes it, were the default its own
     option = typer.Option(
         f"{name}/--no-{name[2:]}" if hint is bool else name, help=help_, **field.metadata["checks"]
     )
     given = list[str] if hint == tuple[str, ...] else hint
-    return inspect.Parameter(
-        field.name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[given | None, option],
-    )
+    if field.name in REQUIRED:
+        return _named(field.name, inspect.Parameter.empty, Annotated[given, option])
+    return _named(field.name, None, Annotated[given | None, option])
+
+
+def _named(name: str, default: Any, annotation: Any) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=annotation)
 
 
 def _signature() -> inspect.Signature:

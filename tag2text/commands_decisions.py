@@ -24,7 +24,7 @@ _SHOWN = 10  # bad lines; `vocab check` lists all
 
 
 def status(project: Project = Path("annotations")) -> None:
-    """Show how far everybody is, and how far the vocabulary is from its target."""
+    """Show how far everybody is, and how far the vocabulary."""
     from vocab.candidates import read_candidates
     from vocab.decisions import read_log, replay
     from vocab.project import load_project
@@ -85,7 +85,10 @@ def _say_bad_lines(problems: Sequence[Problem]) -> None:
 
 
 def check(project: Project = Path("annotations")) -> None:
-    """List all that keeps the project from being built, at once; exit code 1 if there is any."""
+    """List all that keeps the project from being built, at once.
+
+    The exit code is 1 if there is any.
+    """
     from vocab.check import check as run
     from vocab.project import read_project
 
@@ -105,7 +108,7 @@ def agreement(
     ] = None,
     listed: Annotated[bool, typer.Option("--list", help="List the tags they differ on.")] = False,
 ) -> None:
-    """Show how far annotators agree on the tags that two or more of them decided on."""
+    """Show how far annotators agree on tags that several decided."""
     from vocab.agreement import agreements, disagreements
     from vocab.decisions import read_log, replay
     from vocab.project import load_project

@@ -36,7 +36,10 @@ def export(
     only: Annotated[Only, typer.Option(help="Which candidates.")] = "all",
     mined: Mined = None,
 ) -> None:
-    """Write candidates and decisions as a spreadsheet, with a caption each if --mined is given."""
+    """Write candidates and decisions as a spreadsheet.
+
+    With --mined, a caption of each stands beside it.
+    """
     from vocab.candidates import read_candidates
     from vocab.decisions import read_log
     from vocab.project import load_project
@@ -98,7 +101,10 @@ def import_(
     project: Project = Path("annotations"),
     yes: Annotated[bool, typer.Option("--yes", help="Apply without asking.")] = False,
 ) -> None:
-    """Read decisions from a spreadsheet; first shows what they would change, then asks."""
+    """Read decisions from a spreadsheet.
+
+    First it shows what they would change, then it asks.
+    """
     from vocab.candidates import read_candidates
     from vocab.decisions import read_log
     from vocab.log import log_path, open_log

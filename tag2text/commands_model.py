@@ -48,7 +48,7 @@ def convert(
     ] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help=f"Write the tagging path, {ONNX}.")] = False,
 ) -> None:
-    """Make a model of a released checkpoint and the tag list that it was trained with."""
+    """Make a model of a released checkpoint and its tag list."""
     with needs("model"):
         from model.export import export_tagging
         from model.released import RELEASED, convert_weights, read_released, read_tag_list
@@ -85,7 +85,7 @@ def tag(
     batch_size: BatchSize = 16,
     as_json: JsonLines = False,
 ) -> None:
-    """Recognise the tags of images: objects, scenes, attributes, actions."""
+    """Recognise objects, scenes, attributes and actions in images."""
     paths = image_paths(images)
     loaded = _load(model)
     wanted = None if labels is None else names(labels)

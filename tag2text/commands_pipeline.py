@@ -84,7 +84,7 @@ def manifest(
     max_bad_ratio: MaxBadRatio = 0.05,
     take_over: TakeOver = False,
 ) -> None:
-    """Read caption files of any form into shards of rows with stable keys."""
+    """Read caption files into shards of rows with stable keys."""
     flags = dict(locals())
     from pipeline.manifest import ManifestConfig, write_manifest
 
@@ -107,7 +107,10 @@ def mine(
     max_bad_ratio: MaxBadRatio = 0.05,
     take_over: TakeOver = False,
 ) -> None:
-    """Parse captions into scene graphs and tags, shard by shard; a rerun does what is missing."""
+    """Parse captions into scene graphs and tags, shard by shard.
+
+    A rerun does what is missing.
+    """
     from pipeline.mine import MineConfig
     from pipeline.mine import mine as run
 
@@ -134,7 +137,7 @@ def count(
     workers: Workers = 1,
     take_over: TakeOver = False,
 ) -> None:
-    """Count tags over distinct images and keep the most frequent as candidates."""
+    """Count tags over images; the most frequent become candidates."""
     from pipeline.count import CANDIDATES, CountConfig
     from pipeline.count import count as run
 
@@ -166,7 +169,7 @@ def shards(
     max_bad_ratio: MaxBadRatio = 0.5,
     take_over: TakeOver = False,
 ) -> None:
-    """Write labelled WebDataset shards: images, captions and multi-hot tags."""
+    """Write labelled WebDataset shards: images, captions, tags."""
     from pipeline.images import PIXEL_LIMIT, ImageSettings
     from pipeline.shards import ShardsConfig, write_shards
 
@@ -213,7 +216,7 @@ def inspect(
     output: Annotated[str, typer.Option(help="HTML file to write.")] = "inspect.html",
     samples: Annotated[int, typer.Option(min=1, help="How many samples to show.")] = 60,
 ) -> None:
-    """Write one self-contained page of a shard: pictures, captions, tags, label counts."""
+    """Write one page of a shard: pictures, captions, tags, counts."""
     from pipeline.inspect_page import write_page
 
     shown = write_page(shards, output, samples=samples)
@@ -228,7 +231,10 @@ def demo(
     steps: Annotated[int, typer.Option(min=0, help="How long a model learns; 0: none.")] = 1500,
     workers: Workers = 1,
 ) -> None:
-    """Run everything on drawn scenes: no network, no data, less than five minutes."""
+    """Run everything on drawn scenes, without network or data.
+
+    It takes less than five minutes, and ends with what to try next.
+    """
     from tag2text.demo import DemoConfig, run_demo
 
     chosen = DemoConfig(

@@ -16,7 +16,9 @@ from tag2text import (
 )
 from tag2text.options import MinImages, Quota, Top, Weight, checked_flags, selection
 
-app = typer.Typer(help="From candidates to a vocabulary.", no_args_is_help=True)
+app = typer.Typer(
+    help="From candidates to a vocabulary: review, build, report.", no_args_is_help=True
+)
 
 
 @app.command()
@@ -28,7 +30,7 @@ def candidates(
     quota: Quota = None,
     weight: Weight = None,
 ) -> None:
-    """Select candidates anew from counts, with another size, quotas or weights; takes a second."""
+    """Select candidates anew: another size, quotas or weights."""
     from pipeline.count import read_counts, select_candidates
     from vocab.candidates import format_candidates, write_candidates
 

@@ -9,25 +9,18 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from model import released
 from model.network import Network
 from model.tag2text import Tag2Text
-from tag2text.cli import app
 from tag2text.commands_model import image_paths
 from tests.model.released import drawn_weights
 from tests.model.tiny import WORDS, tiny_model, tiny_tokenizer
 from tests.pictures import picture
+from tests.tag2text.commands import invoke
 from vocab.errors import InputError
 from vocab.graph import Tag
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("model")
-    tiny_model().save_pretrained(directory)
-    return directory
 
 
 @pytest.fixture
@@ -40,10 +33,6 @@ def folder(tmp_path: Path) -> Path:
     (images / "deeper" / "a.jpg").write_bytes(picture(size=(64, 64)))
     (images / "notes.txt").write_text("no image")
     return images
-
-
-def invoke(*line: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in line])
 
 
 def lines(result: Result) -> list[dict[str, object]]:

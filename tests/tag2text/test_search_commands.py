@@ -6,21 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from tag2text.cli import app
-from tests.model.tiny import tiny_model
 from tests.pictures import picture
+from tests.tag2text.commands import invoke
 from tests.train.labelled import write_shards
 from train.index import Index
 from vocab.errors import InputError, UsageError
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("model")
-    tiny_model().save_pretrained(directory)
-    return directory
 
 
 @pytest.fixture
@@ -31,10 +22,6 @@ def images(tmp_path: Path) -> Path:
         (folder / f"{number}.jpg").write_bytes(picture(size=(40 + 30 * number, 50)))
     (folder / "broken.jpg").write_text("no image")
     return folder
-
-
-def invoke(*line: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in line])
 
 
 def test_a_folder_is_indexed_and_searched(model: Path, images: Path, tmp_path: Path) -> None:
