@@ -58,13 +58,19 @@ class Setting(NamedTuple):
 FULL: Final = "all tasks"
 SETTINGS: Final[Mapping[str, Setting]] = {
     FULL: Setting(),
-    "without alignment": Setting(("--weights", "contrast=0,matching=0"), retrieval=False),
+    "without alignment": Setting(
+        ("--weights", "generation=0.3,contrast=0,matching=0"), retrieval=False
+    ),
     "without generation": Setting(
-        ("--weights", "generation=0"), ("--weights", "generation=0"), captioning=False
+        ("--weights", "generation=0,contrast=0.3,matching=0.1"),
+        ("--weights", "generation=0"),
+        captioning=False,
     ),
     # No tags are recognised then, so none guide the captions that it is fine-tuned on.
     "without tagging": Setting(
-        ("--weights", "tagging=0"), ("--weights", "tagging=0", "--recognised", "1"), tagging=False
+        ("--weights", "tagging=0,generation=0.3,contrast=0.3,matching=0.1"),
+        ("--weights", "tagging=0", "--recognised", "1"),
+        tagging=False,
     ),
 }
 

@@ -133,6 +133,9 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "base-384": {"batch_size": 36, "epochs": 10, "lr": 1e-5, "warmup": 0, "schedule": "cosine"},
     "tiny": {
         "augment": False,
+        # The tagging loss is a sum over classes, and tiny is for few: beside it the others, of one
+        # size whatever the classes, would lead.
+        "weights": "generation=0.3,contrast=0.3,matching=0.1",
         "batch_size": 16,
         "workers": 1,
         "lr": 1e-3,
@@ -146,11 +149,17 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 def train_config(preset: str = "base", **given: Any) -> TrainConfig:
-    """Return a preset's configuration with what was given in its place; ``None`` is not given."""
+    """Return a preset's configuration with what was given in its place; ``None`` is not given.
+
+    A preset's weights are those of pre-training.
+    """
     if preset not in PRESETS:
         raise UsageError(f"--preset {preset}: choose one of {', '.join(PRESETS)}")
+    defaults = dict(PRESETS[preset])
+    if given.get("task") not in (None, "pretrain"):
+        defaults.pop("weights", None)
     chosen = {name: value for name, value in given.items() if value is not None}
-    return TrainConfig(preset=preset, **{**PRESETS[preset], **chosen})
+    return TrainConfig(preset=preset, **{**defaults, **chosen})
 
 
 def flag(name: str) -> str:

@@ -96,3 +96,10 @@ def test_an_unknown_flag_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_flags_are_hyphenated() -> None:
     assert flag("save_every") == "--save-every"
+
+
+def test_a_presets_weights_are_those_of_pre_training() -> None:
+    weights = train_config("tiny", **GIVEN).loss_weights()
+    assert weights == {"tagging": 1, "generation": 0.3, "contrast": 0.3, "matching": 0.1}
+    for task in ("tagging", "caption", "retrieval", "vqa"):
+        assert train_config("tiny", **GIVEN, task=task).loss_weights() == WEIGHTS[task]
