@@ -1,9 +1,10 @@
 """Samples a second from labelled shards to a batch, against webdataset as it is mostly used.
 
 The peer decodes with Pillow, crops and normalises to floats with torchvision, and reads dense
-labels; both draw a caption and make the same three kinds of tokens. They take turns in one
-process on the same images; figures are by its processor time, so they are for one core. Then:
-how long a full training step of the `tiny` preset waits for one worker.
+labels; both crop and flip, draw a caption and make the same three kinds of tokens. They take turns
+in one process on the same images; figures are by its processor time, so they are for one core. Two
+lines do other work: crops and RandAugment, and whole images, as `tiny` reads them. Then: how long a
+full training step of the `tiny` preset waits for one worker.
 
     python -m benchmarks.reader [--data ../shared/data] [--size 224] [--rounds 5]
 """
@@ -29,22 +30,24 @@ from torchvision import transforms
 
 from benchmarks import model_step
 from benchmarks.tables import print_table
-from model.config import preset
+from model.config import ModelConfig, preset
 from model.network import Network
 from model.preprocess import normalise
 from model.tokenizer import Tokenizer, train_tokenizer
 from pipeline.tar import SampleTar
-from train import decode
+from train import decode, samples
 from train.reader import IndexedReader, ReaderConfig
-from train.samples import SampleMaker
+from train.samples import Batch, SampleMaker
 from train.shards import ShardSet, read_shard
 from train.web_reader import WebReader, WebShards
 from vocab.graph import Tag
 from vocab.vocabulary import Entry, Vocabulary
 
+Readers = dict[str, Callable[[], Iterator[Any]]]
 DATA = Path(__file__).parents[2] / "shared" / "data"
 FOLDERS = {"Flickr8k": "flickr8k/images", "CC3M": "cc3m/images", "COCO": "coco/images"}
 CLASSES, LABELS, SHARDS, BATCH = 3429, 6, 2, 32
+PEER = "webdataset + Pillow + float + dense labels"
 FEW = 80  # classes of the drawn scenes: their step is the shortest
 CAPTIONS = (
     "a man in a red shirt rides a brown horse along the beach",
@@ -112,11 +115,10 @@ def write(images: list[bytes], folder: Path, classes: int = CLASSES) -> dict[str
 
 def peer_batches(folder: Path, tokenizer: Tokenizer, names: list[str], size: int) -> Iterator[Any]:
     """Yield batches as most training code makes them."""
+    bicubic = transforms.InterpolationMode.BICUBIC
     prepare = transforms.Compose(
         [
-            transforms.RandomResizedCrop(
-                size, (0.2, 1.0), interpolation=transforms.InterpolationMode.BICUBIC
-            ),
+            transforms.RandomResizedCrop(size, (0.2, 1.0), interpolation=bicubic),
             transforms.RandomHorizontalFlip(),
             transforms.ToTensor(),
             transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -128,7 +130,7 @@ def peer_batches(folder: Path, tokenizer: Tokenizer, names: list[str], size: int
         return value["captions"][chosen], [names[index] for index in value["tags"][chosen]]
 
     urls = sorted(str(path) for path in folder.glob("peer-*.tar"))
-    samples = (
+    loaded = (
         webdataset.WebDataset(urls, shardshuffle=False)
         .shuffle(1000)
         .decode("pilrgb")
@@ -136,7 +138,7 @@ def peer_batches(folder: Path, tokenizer: Tokenizer, names: list[str], size: int
         .map_tuple(prepare, text, torch.from_numpy)
         .batched(BATCH, collation_fn=list)
     )
-    for batch in samples:
+    for batch in loaded:
         pixels, texts, labels = zip(*batch, strict=True)
         captions = [caption for caption, _ in texts]
         yield (
@@ -152,53 +154,67 @@ def compare(
     name: str, images: list[bytes], folder: Path, tokenizer: Tokenizer, size: int, rounds: int
 ) -> None:
     """Let all take turns on one kind of image and print medians."""
-    sizes, words = write(images, folder), vocabulary()
-    names = [tag.tag for tag in words.tags]
-    makers = {
-        augmented: SampleMaker(
-            config=preset("tiny", image_size=size, words=len(tokenizer)),
-            vocabulary=words,
-            tokenizer=tokenizer,
-            augmented=augmented,
-        )
-        for augmented in (False, True)
-    }
-    config = ReaderConfig(batch_size=BATCH, workers=0)
-    shards, web = ShardSet(tuple(map(read_shard, sizes))), WebShards(sizes)
-    count = len(images) // BATCH
-    readers: dict[str, Callable[[], Iterator[Any]]] = {
-        "webdataset + Pillow + float + dense labels": lambda: peer_batches(
-            folder, tokenizer, names, size
-        ),
-        "ours, webdataset": lambda: WebReader(web, makers[False], config).batches(0, count),
-        "ours, indexed": lambda: IndexedReader(shards, makers[False], config).batches(0, count),
-        "ours, indexed, with RandAugment": lambda: IndexedReader(
-            shards, makers[True], config
-        ).batches(0, count),
-        "ours, indexed, Pillow decodes": lambda: without_simplejpeg(
-            IndexedReader(shards, makers[False], config).batches(0, count)
-        ),
-    }
-    seconds: dict[str, list[float]] = {reader: [] for reader in readers}
-    for _ in range(rounds + 1):  # the first warms caches
-        for reader, batches in readers.items():
-            begin = time.process_time()
-            found = sum(len(batch[0]) if isinstance(batch, tuple) else len(batch)
-                        for batch in batches())  # fmt: skip
-            seconds[reader].append(time.process_time() - begin)
-            if found != count * BATCH:
-                raise SystemExit(f"{reader}: {found} samples instead of {count * BATCH}")
-    peer = seconds["webdataset + Pillow + float + dense labels"][1:]
+    count = len(images) // BATCH * BATCH
+    seconds = measured(contest(write(images, folder), folder, tokenizer, size), count, rounds)
+    peer = seconds[PEER]
     rows = [
         (
             reader,
-            f"{count * BATCH / statistics.median(took[1:]):,.0f}",
-            f"{statistics.median(p / t for p, t in zip(peer, took[1:], strict=True)):.2f}",
+            f"{count / statistics.median(took):,.0f}",
+            f"{statistics.median(p / t for p, t in zip(peer, took, strict=True)):.2f}",
         )
         for reader, took in seconds.items()
     ]
     title = f"{name}: {len(images)} images of {sum(map(len, images)) / len(images) / 1024:.0f} KiB"
     print_table(f"{title}, to {size} pixels", ("reader", "samples/s a core", "ratio"), rows)
+
+
+def contest(sizes: dict[str, int], folder: Path, tokenizer: Tokenizer, size: int) -> Readers:
+    """Return what takes turns, by name; each makes an epoch's batches anew."""
+    words, count = vocabulary(), sum(sizes.values()) // BATCH
+    cropped, whole = (
+        SampleMaker(
+            config=preset("tiny", image_size=size, words=len(tokenizer)),
+            vocabulary=words,
+            tokenizer=tokenizer,
+            augmented=augmented,
+        )
+        for augmented in (True, False)
+    )
+    config = ReaderConfig(batch_size=BATCH, workers=0)
+    shards, web = ShardSet(tuple(map(read_shard, sizes))), WebShards(sizes)
+    names = [tag.tag for tag in words.tags]
+
+    def indexed(maker: SampleMaker) -> Iterator[Any]:
+        return IndexedReader(shards, maker, config).batches(0, count)
+
+    return {
+        PEER: lambda: peer_batches(folder, tokenizer, names, size),
+        "ours, webdataset": lambda: crops_alone(WebReader(web, cropped, config).batches(0, count)),
+        "ours, indexed": lambda: crops_alone(indexed(cropped)),
+        "ours, indexed, Pillow decodes": lambda: without_simplejpeg(crops_alone(indexed(cropped))),
+        "ours, indexed, with RandAugment": lambda: indexed(cropped),
+        "ours, indexed, whole images": lambda: indexed(whole),
+    }
+
+
+def measured(readers: Readers, count: int, rounds: int) -> dict[str, list[float]]:
+    """Return each reader's processor seconds an epoch, round by round."""
+    seconds: dict[str, list[float]] = {reader: [] for reader in readers}
+    for _ in range(rounds + 1):
+        for reader, batches in readers.items():
+            begin = time.process_time()
+            found = sum(len(b[0]) if isinstance(b, tuple) else len(b) for b in batches())
+            seconds[reader].append(time.process_time() - begin)
+            if found != count:
+                raise SystemExit(f"{reader}: {found} samples instead of {count}")
+    return {reader: took[1:] for reader, took in seconds.items()}  # the first warms caches
+
+
+def crops_alone(batches: Iterator[Any]) -> Iterator[Any]:
+    """Yield batches without RandAugment, which the peer does not do."""
+    with mock.patch.object(samples, "augment", lambda pixels, _: pixels):
+        yield from batches
 
 
 def without_simplejpeg(batches: Iterator[Any]) -> Iterator[Any]:
@@ -224,17 +240,7 @@ def wait(images: list[bytes], folder: Path, tokenizer: Tokenizer, steps: int = 3
             waited += time.perf_counter() - asked
         else:
             begin = time.perf_counter()
-        losses = model_step.lean(
-            network,
-            model_step.Batch(
-                images=normalise(batch.images, config),
-                targets=batch.labels(FEW),
-                tags=as_numbers(batch.tags),
-                captions=as_numbers(batch.captions),
-                texts=as_numbers(batch.texts),
-                keys=batch.image_keys,
-            ),
-        )
+        losses = model_step.lean(network, as_step(batch, config))
         torch.stack(list(losses.values())).sum().backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -244,6 +250,18 @@ def wait(images: list[bytes], folder: Path, tokenizer: Tokenizer, steps: int = 3
     rows = [(f"{total / steps:.2f}", f"{waited / steps * 1000:.2f}", f"{100 * waited / total:.2f}")]
     header = ("seconds a step", "of it waiting, ms", "%")
     print_table(f"A full step of `tiny`, batch {BATCH}, {FEW} classes, one worker", header, rows)
+
+
+def as_step(batch: Batch, config: ModelConfig) -> model_step.Batch:
+    """Return a batch as the step takes it."""
+    return model_step.Batch(
+        images=normalise(batch.images, config),
+        targets=batch.labels(FEW),
+        tags=as_numbers(batch.tags),
+        captions=as_numbers(batch.captions),
+        texts=as_numbers(batch.texts),
+        keys=batch.image_keys,
+    )
 
 
 def as_numbers(tokens: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
