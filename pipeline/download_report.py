@@ -7,7 +7,6 @@ policy forbids scripts and every request.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Final
 
 from pipeline import storage
@@ -26,11 +25,12 @@ from pipeline.job import read_info
 from pipeline.reasons import REASONS, is_transient
 from pipeline.shard import list_stems
 from vocab.errors import InputError
+from vocab.page import document, text
+from vocab.page import figures as headline_figures
 
 _HOSTS = 30
 _COLUMNS = 60
 _WIDTH, _HEIGHT, _AXIS = 600, 150, 22
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 # Success and failure have the colours of two kinds, and every bar has its figures beside it.
 _GOOD, _POOR = "scene", "attribute"
 _STYLE: Final = (
@@ -66,19 +66,10 @@ def write_report(directory: str, output: str) -> None:
 
 def render(title: str, numbers: Numbers) -> str:
     """Return the page."""
-    name = escape(title)
     hosts = shares(numbers.outcomes, "host")
     named = sum(bool(share.name) for share in hosts)
-    return f"""<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{name} · download</title>
-<style>{_STYLE}</style>
-<header>
-<h1>{name}</h1>
+    body = f"""<header>
+<h1>{text(title)}</h1>
 {_totals(numbers, named)}
 </header>
 <main>
@@ -104,25 +95,27 @@ failed most.</p>
 </section>
 </main>
 <footer>A URL that failed for a passing reason is worth another try:
-<code>tag2text download --retry-failed</code>.</footer>
-</html>
-"""
+<code>tag2text download --retry-failed</code>.</footer>"""
+    return document(title=f"{title} · download", style=_STYLE, body=body)
 
 
 def _totals(numbers: Numbers, hosts: int) -> str:
     seconds = sum(time.seconds for time in numbers.times)
-    figures = (
-        (f"{len(numbers.times):,}", "shards"),
-        (f"{numbers.urls:,}", "URLs"),
-        (f"{numbers.images:,}", "images"),
-        (_percent(numbers.images, numbers.urls), "success"),
-        (f"{hosts:,}", "hosts"),
-        (_bytes(numbers.fetched_bytes), "of images as sent"),
-        (_duration(seconds), "of one worker's time"),
-        (f"{numbers.images / seconds if seconds else 0:,.1f}", "images a second and worker"),
+    return headline_figures(
+        (
+            ("shards", f"{len(numbers.times):,}"),
+            ("URLs", f"{numbers.urls:,}"),
+            ("images", f"{numbers.images:,}"),
+            ("success", _percent(numbers.images, numbers.urls)),
+            ("hosts", f"{hosts:,}"),
+            ("of images as sent", _bytes(numbers.fetched_bytes)),
+            ("of one worker's time", _duration(seconds)),
+            (
+                "images a second and worker",
+                f"{numbers.images / seconds if seconds else 0:,.1f}",
+            ),
+        )
     )
-    items = (f"<div><dt>{name}</dt><dd>{figure}</dd></div>" for figure, name in figures)
-    return f"<dl>{''.join(items)}</dl>"
 
 
 def _sources(numbers: Numbers) -> str:
@@ -168,8 +161,8 @@ def _figure(colour: str, caption: str, rows: Iterable[str], *, extra: str = "") 
 def _row(name: str, share: float, figures: str, *, about: str = "") -> str:
     bar = f'<b style="width:{100 * share:.1f}%"></b>' if share else ""
     return (
-        f'<li title="{escape(about or name)}"><bdi>{escape(name)}</bdi>'
-        f"<i>{bar}</i><span>{escape(figures)}</span></li>"
+        f'<li title="{text(about or name)}"><bdi>{text(name)}</bdi>'
+        f"<i>{bar}</i><span>{text(figures)}</span></li>"
     )
 
 
@@ -223,19 +216,19 @@ def _columns(
     bars = "".join(
         f'<rect x="{step * (n + 0.1):.1f}" width="{step * 0.8:.1f}" '
         f'y="{_HEIGHT * (1 - value / top):.1f}" height="{_HEIGHT * value / top:.1f}">'
-        f"<title>{escape(f'{name}: {figure}')}</title></rect>"
+        f"<title>{text(f'{name}: {figure}')}</title></rect>"
         for n, (value, name, figure) in enumerate(zip(values, names, figures, strict=True))
     )
     texts = "".join(
-        f'<text x="{step * (n + 0.1):.1f}" y="{_HEIGHT + _AXIS - 6}">{escape(mark)}</text>'
+        f'<text x="{step * (n + 0.1):.1f}" y="{_HEIGHT + _AXIS - 6}">{text(mark)}</text>'
         for n, mark in enumerate(marks)
     )
     most = figures[max(range(len(values)), key=values.__getitem__)]
     height = _HEIGHT + (_AXIS if marks else 1)
     return (
-        f'<figure class="{colour}"><figcaption>{escape(caption)} '
-        f"<span>highest: {escape(most)}</span></figcaption>"
-        f'<svg role="img" aria-label="{escape(caption)}" viewBox="0 0 {_WIDTH} {height}">'
+        f'<figure class="{colour}"><figcaption>{text(caption)} '
+        f"<span>highest: {text(most)}</span></figcaption>"
+        f'<svg role="img" aria-label="{text(caption)}" viewBox="0 0 {_WIDTH} {height}">'
         f'<line x1="0" x2="{_WIDTH}" y1="{_HEIGHT}" y2="{_HEIGHT}"/>{bars}{texts}</svg></figure>'
     )
 

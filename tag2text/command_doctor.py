@@ -81,7 +81,9 @@ def _lines(found: list[Part], has: Mapping[str, str]) -> Iterator[str]:
 def _part_lines(part: Part) -> Iterator[str]:
     yield ""
     word = style("lacks", fg="red") if part.wrong else style("ready", fg="green")
-    yield f"{style(f'{part.name:<{_NAME}}', bold=True)}{word}: {', '.join(part.uses)}"
+    first, *more = _entry("", f"{word}: {', '.join(part.uses)}")
+    yield style(f"{part.name:<{_NAME}}", bold=True) + first[_NAME:]
+    yield from more
     if part.wrong:
         yield from _entry("", f"needs {', '.join(map(str, part.wrong))}: {part.hint}")
     if len(part.wrong) < len(part.packages):

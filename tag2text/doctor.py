@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 State = Literal["ok", "missing", "version", "broken"]
 
@@ -267,11 +267,12 @@ def _gpu() -> str:
     """Ask the driver, not PyTorch, whose import takes seconds."""
     query = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     done = _run(["nvidia-smi", *query])
-    rows = [] if done is None or done.returncode else done.stdout.strip().splitlines()
+    lines = done.stdout.splitlines() if done and done.returncode == 0 else []
+    rows = [row for line in lines if len(row := line.split(", ")) == 3]
     if not rows:
         return "none (nvidia-smi finds none); the model runs on the CPU"
-    cards = "; ".join(f"{name}, {size}" for name, size, _ in (r.split(", ") for r in rows))
-    found = f"{cards}; driver {rows[0].rpartition(', ')[2]}"
+    cards = "; ".join(f"{name}, {size}" for name, size, _ in rows)
+    found = f"{cards}; driver {rows[0][2]}"
     torch = package("torch").installed or ""
     return f"{found}, but torch {torch} is built for CPUs" if torch.endswith("+cpu") else found
 
@@ -282,7 +283,7 @@ def _java() -> str:
         return f"none; only {use} needs it: apt install default-jre-headless"
     done = _run(["java", "-version"])
     lines = done.stderr.splitlines() if done and done.returncode == 0 else []
-    return f"{lines[0]}; for {use}" if lines else "does not start; only {use} needs it"
+    return f"{lines[0]}; for {use}" if lines else f"does not start; only {use} needs it"
 
 
 def _wordnet() -> str:
@@ -302,11 +303,10 @@ def _chromium() -> str:
     return f"{found}; no command uses it, only tests of the HTML pages"
 
 
-def _run(line: list[str], seconds: int = _SECONDS) -> subprocess.CompletedProcess[str] | None:
+def _run(line: list[str], seconds: float = 0) -> subprocess.CompletedProcess[str] | None:
     """Run a tool; None when there is none, or when it does not answer."""
+    settings: dict[str, Any] = {"capture_output": True, "text": True, "errors": "replace"}
     try:
-        return subprocess.run(
-            line, capture_output=True, text=True, errors="replace", timeout=seconds, check=False
-        )
+        return subprocess.run(line, timeout=seconds or _SECONDS, check=False, **settings)
     except (OSError, subprocess.TimeoutExpired):
         return None
