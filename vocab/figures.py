@@ -25,6 +25,7 @@ _SIDE_OF: Final = {
     "drop": "dropped",
 }
 SECONDS: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # edges of the times to decide
+_SIZES: Final = 60  # of the vocabulary, at which its coverage is drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +138,9 @@ class Coverage(NamedTuple):
     captions: float | None = None
 
 
-def coverage_of_counts(rows: Sequence[Candidate], total: int, most: int = 60) -> list[Coverage]:
+def coverage_of_counts(rows: Sequence[Candidate], total: int) -> list[Coverage]:
     """Return how many of ``total`` caption counts the first rows hold, for growing sizes."""
-    picks = set(_sizes(len(rows), most))
+    picks = set(_sizes(len(rows)))
     points, running = [], 0
     for size, row in enumerate(rows, 1):
         running += row.captions
@@ -149,7 +150,7 @@ def coverage_of_counts(rows: Sequence[Candidate], total: int, most: int = 60) ->
 
 
 def coverage_of_captions(
-    captions: Iterable[CoverageRow], place: Mapping[Tag, int], most: int = 60
+    captions: Iterable[CoverageRow], place: Mapping[Tag, int]
 ) -> list[Coverage]:
     """Return the coverage of real captions by vocabularies of growing size.
 
@@ -163,14 +164,12 @@ def coverage_of_captions(
         places = [place.get(tag, beyond) for tag in tags]
         mentions.update([*places, *[beyond] * others])
         first[min(places, default=beyond)] += 1
-    return _cumulated(mentions, first, beyond - 1, most)
+    return _cumulated(mentions, first, beyond - 1)
 
 
-def _cumulated(
-    mentions: Mapping[int, int], first: Mapping[int, int], size: int, most: int
-) -> list[Coverage]:
+def _cumulated(mentions: Mapping[int, int], first: Mapping[int, int], size: int) -> list[Coverage]:
     every, captions = sum(mentions.values()) or 1, sum(first.values()) or 1
-    picks, points, covered, reached = set(_sizes(size, most)), [], 0, 0
+    picks, points, covered, reached = set(_sizes(size)), [], 0, 0
     for place in range(1, size + 1):
         covered += mentions.get(place, 0)
         reached += first.get(place, 0)
@@ -179,9 +178,9 @@ def _cumulated(
     return points
 
 
-def _sizes(size: int, most: int) -> list[int]:
+def _sizes(size: int) -> list[int]:
     """Return sizes up to ``size``: close at the start, where the curve bends, and evenly after."""
-    even = {max(1, round(size * n / most)) for n in range(1, most + 1)} if size else set()
+    even = {max(1, round(size * n / _SIZES)) for n in range(1, _SIZES + 1)} if size else set()
     return sorted({*spread(size, 12), *even})
 
 
@@ -208,7 +207,7 @@ class Annotator:
         return median(self.seconds) if self.seconds else None
 
     def progress(self, most: int = 200) -> list[tuple[float, float]]:
-        """Return (seconds since 1970, tags decided by then), at most ``most`` of them."""
+        """Return (seconds since 1970, tags decided by then), about ``most`` of them."""
         seen: set[str] = set()
         points = []
         for event in self.events:

@@ -17,6 +17,7 @@ from vocab.review.history import History
 from vocab.status import by_hand
 
 PAUSE: float = 120_000  # ms; a longer look at one card was a pause, and counts as this much
+RECENT: int = 200  # timed decisions that say how fast one is
 Standing = Literal["undecided", "skipped", "kept", "dropped", "merged"]
 
 
@@ -119,9 +120,9 @@ class Session:
         """How many classes are kept: a merged tag makes none of its own."""
         return self._tally["kept"]
 
-    def rate(self, last: int = 200) -> float | None:
-        """Return decisions per hour over the ``last`` timed ones; long looks count as pauses."""
-        paces = self._paces[-last:]
+    def rate(self) -> float | None:
+        """Return decisions per hour over the last timed ones; long looks count as pauses."""
+        paces = self._paces[-RECENT:]
         spent = sum(min(ms, PAUSE) for ms in paces)
         return len(paces) * 3_600_000 / spent if spent else None
 
