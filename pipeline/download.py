@@ -62,7 +62,7 @@ from pipeline.resized import (
     img2dataset_version,
 )
 from pipeline.runner import EachShard, RunnerConfig, run_each_shard
-from pipeline.shard import ShardOutput, is_done, list_stems, read_stats
+from pipeline.shard import ShardOutput, input_digest, is_done, list_stems, read_stats
 from vocab.errors import InputError
 
 COMMAND: Final = "download"
@@ -139,12 +139,8 @@ class DownloadShard(EachShard):
 
     def inputs(self, stem: str) -> dict[str, str]:
         """Return the digest of the manifest shard that ``stem`` is made from."""
-        stats = read_stats(self.config.manifest, stem)
-        if stats is None:
-            raise InputError(
-                f"{self.config.manifest}: shard {stem} is not finished; run manifest again"
-            )
-        return {"manifest": stats.files[stem + PARQUET]["sha256"]}
+        digest = input_digest(self.config.manifest, stem, PARQUET, command="manifest")
+        return {"manifest": digest}
 
     def rows_to_fetch(self, stem: str) -> int:
         """Return how many rows of a shard are to be fetched; 0 where it is done."""

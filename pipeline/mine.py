@@ -14,7 +14,7 @@ from pipeline import storage
 from pipeline.job import Job, Summary, finish, open_output, read_completed, read_info
 from pipeline.records import MINED_SCHEMA, PARQUET, ManifestRow, RowWriter, read_manifest
 from pipeline.runner import EachShard, RunnerConfig, run_each_shard
-from pipeline.shard import ShardOutput, is_done, list_stems, read_stats
+from pipeline.shard import ShardOutput, input_digest, is_done, list_stems
 from vocab.clean import clean_caption, looks_english
 from vocab.errors import InputError
 from vocab.graph import SceneGraph
@@ -83,10 +83,7 @@ class MineShard(EachShard):
 
     def inputs(self, stem: str) -> dict[str, str]:
         """Return the digest of the manifest shard that ``stem`` is made from."""
-        stats = read_stats(self.manifest, stem)
-        if stats is None:
-            raise InputError(f"{self.manifest}: shard {stem} is not finished; run manifest again")
-        return {"manifest": stats.files[stem + PARQUET]["sha256"]}
+        return {"manifest": input_digest(self.manifest, stem, PARQUET, command="manifest")}
 
     def make(self, stem: str) -> None:
         """Parse the captions of one shard."""

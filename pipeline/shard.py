@@ -77,6 +77,18 @@ def _stats_of(loaded: Any) -> Stats:
     )
 
 
+def input_digest(directory: str, stem: str, suffix: str, *, command: str) -> str:
+    """Return the digest of a file of the shard ``stem`` that ``command`` made, from its stats.
+
+    Raises:
+        InputError: that shard is not finished, or has no such file.
+    """
+    stats = read_stats(directory, stem)
+    if stats is None or stem + suffix not in stats.files:
+        raise InputError(f"{directory}: shard {stem} is not finished; run {command} again")
+    return str(stats.files[stem + suffix]["sha256"])
+
+
 def list_stems(directory: str) -> list[str]:
     """Return the stems of the finished shards of a directory, in order."""
     names = storage.list_names(directory)

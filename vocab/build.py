@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from vocab.candidates import Candidate, Candidates
 from vocab.decisions import Decision, Unresolved
 from vocab.errors import InputError
 from vocab.graph import Tag
 from vocab.keys import key_of, tag_of
+from vocab.project import Policy
 from vocab.vocabulary import BLOCKS, Entry, Vocabulary
 
-Policy = Literal["keep", "drop", "fail"]
 NOTHING_KEPT: Final = "the decisions keep no candidate, so there is no vocabulary to build"
 
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
-from pipeline.shard import STATS, ShardOutput, is_done, list_stems, read_stats, shard_name
+from pipeline.shard import (
+    STATS,
+    ShardOutput,
+    input_digest,
+    is_done,
+    list_stems,
+    read_stats,
+    shard_name,
+)
 from vocab.errors import InputError
 
 INPUTS = {"manifest": "abc"}
@@ -63,6 +72,17 @@ def test_done_means_stats_inputs_and_sizes_agree(tmp_path: Path) -> None:
     assert not is_done(directory, "00000", INPUTS)
     (tmp_path / "00000.bin").unlink()
     assert not is_done(directory, "00000", INPUTS)
+
+
+def test_the_digest_of_an_input_is_that_of_its_stats(tmp_path: Path) -> None:
+    directory = str(tmp_path)
+    with pytest.raises(InputError, match="shard 00000 is not finished; run mine again"):
+        input_digest(directory, "00000", ".bin", command="mine")
+    make(tmp_path, content=b"data")
+    expected = hashlib.sha256(b"data").hexdigest()
+    assert input_digest(directory, "00000", ".bin", command="mine") == expected
+    with pytest.raises(InputError, match="run mine again"):
+        input_digest(directory, "00000", ".parquet", command="mine")
 
 
 def test_a_shard_without_bad_rows_removes_those_of_an_older_input(tmp_path: Path) -> None:
