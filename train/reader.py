@@ -102,11 +102,11 @@ class IndexedReader:
     def once(self) -> Iterator[Batch]:
         """Yield every sample once, in order; those that cannot be used are counted, left out.
 
-        Of several ranks each gets its share, whose sizes may differ.
+        Of several ranks each gets its share, whose sizes may differ; a batch may be empty.
         """
         requests = _InOrder(len(self.shards), self.config)
         dataset = IndexedDataset(self.shards, self.maker, replacing=False)
-        return (batch for batch in load(dataset, requests, self.config) if len(batch))
+        return load(dataset, requests, self.config)
 
     def state(self, position: int) -> dict[str, int]:
         """Return what :meth:`resume` needs, once ``position`` batches were trained on."""

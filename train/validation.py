@@ -19,6 +19,7 @@ from train.tasks import Pretrain
 from vocab.errors import InputError
 
 MAP: Final = "mAP"
+UNUSABLE: Final = "unusable"
 
 Sums: TypeAlias = "dict[str, float]"
 Array: TypeAlias = "np.ndarray[Any, Any]"
@@ -30,6 +31,7 @@ def validate(
 ) -> dict[str, float]:
     """Return the losses by name, their weighted sum as ``loss``, and ``mAP`` if tags are learned.
 
+    ``unusable`` says how many of the images could not be used, where there are any.
     ``network`` takes the place of the task's own meanwhile: an average, say. All ranks call, each
     works on its share, and all get the same.
     """
@@ -39,6 +41,9 @@ def validate(
     torch.manual_seed(task.seed)  # negatives are drawn
     with _in_place(task, network):
         for read in reader.once():
+            sums[UNUSABLE] += sum(read.bad.values())
+            if not len(read):
+                continue
             batch = read.to(ranks.device)
             with autocast:
                 losses, logits = task.evaluate(batch)
@@ -60,7 +65,10 @@ def _figures(parts: Sequence[tuple[Sums, list[Array], list[Array]]]) -> dict[str
     images = sums.pop("images", 0.0)
     if not images:
         raise InputError("no image of --validation-data can be used; run `tag2text check` on it")
+    unusable = sums.pop(UNUSABLE, 0.0)
     figures = {name: total / images for name, total in sums.items()}
+    if unusable:
+        figures[UNUSABLE] = unusable
     scores = [block for _, blocks, _ in parts for block in blocks]
     if scores:
         labels = [block for _, _, blocks in parts for block in blocks]

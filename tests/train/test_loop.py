@@ -98,6 +98,14 @@ def test_a_resumed_run_ends_in_the_same_bits(
     assert all(map(torch.equal, one.values(), other.values()))
 
 
+def test_images_that_validation_cannot_use_are_counted(tmp_path: Path) -> None:
+    shards = write_shards(tmp_path / "other", broken=[0, 1, 2, 3, 9])
+    made = run(tmp_path, validation_data=(str(shards),), steps=2)
+    assert [record["unusable"] for record in figures(made, "validation")] == [5]
+    whole = run(tmp_path, "whole", validation_data=(str(write_shards(tmp_path / "w")),), steps=2)
+    assert "unusable" not in figures(whole, "validation")[0]
+
+
 def test_validation_changes_nothing(tmp_path: Path) -> None:
     shards = write_shards(tmp_path / "other")
     given = {"model_config": sizes(tmp_path, dropout=0.1)}
