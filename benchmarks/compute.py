@@ -11,12 +11,13 @@ measurement of any GPU.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import Final
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.model_step import Batch, lean, token_ids
+from benchmarks.model_step import WORDS, Batch, lean, token_ids
 from benchmarks.tables import print_table
 from model.config import preset
 from model.network import Network
@@ -33,6 +34,7 @@ def operations(name: str, batch: int) -> tuple[int, int]:
     """Return floating point operations of one image's part of a step, and parameters."""
     torch.manual_seed(0)
     config = preset(name)
+    config = replace(config, words=max(WORDS, config.words))
     network = Network(config, classes=LABELS)
     captions = token_ids(batch, 9, 18)
     made = Batch(
