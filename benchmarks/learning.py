@@ -29,7 +29,6 @@ from train.evaluate import EvaluationConfig, Helpers, evaluate
 from train.evaluation_data import EvaluationSet, read_shards
 from train.tuning import tune
 
-PRETRAINING_RATE: Final = "1.5e-3"
 FINETUNING_RATE: Final = "7e-4"
 AMONG: Final = 100  # images that a text is searched among
 CANDIDATES: Final = 16  # of them that matching looks at
@@ -96,7 +95,7 @@ def train(shards: list[Path], output: Path, setting: Setting, stages: Stages, se
     common = ["--preset", "tiny", "--train-data", "::".join(map(str, shards)), "--workers", "0"]
     common += ["--seed", str(seed), "--batch-size", str(stages.batch), "--log-every", "50"]
     common += ["--save-every", "100000"]
-    pretraining = [*common, "--lr", PRETRAINING_RATE, "--steps", str(stages.pretraining)]
+    pretraining = [*common, "--steps", str(stages.pretraining)]
     command(stages, [*pretraining, "--output", str(first), *setting.flags])
     finetuning = ["--task", "caption", "--init", str(first / "model"), "--lr", FINETUNING_RATE]
     finetuning += ["--warmup", "20", "--steps", str(stages.finetuning), *setting.finetuned]
@@ -196,7 +195,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=6000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--ablations", action="store_true")
-    parser.add_argument("--steps", type=int, nargs=2, default=[900, 350])
+    parser.add_argument("--steps", type=int, nargs=2, default=[750, 300])
     parser.add_argument("--batch", type=int, default=16, help="images a process")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--work", type=Path, default=Path(".bench") / "learning")

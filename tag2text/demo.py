@@ -64,7 +64,7 @@ class DemoConfig:
     seed: int = 0
     size: int = 128
     workers: int = 1
-    steps: int = 1500
+    steps: int = 600
 
     def folder(self, name: str) -> str:
         """Return the directory of one stage."""

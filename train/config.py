@@ -136,9 +136,9 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
         # The tagging loss is a sum over classes, and tiny is for few: beside it the others, of one
         # size whatever the classes, would lead.
         "weights": "generation=0.3,contrast=0.3,matching=0.1",
-        "batch_size": 16,
+        "batch_size": 32,
         "workers": 1,
-        "lr": 1e-3,
+        "lr": 1.5e-3,
         "min_lr": 1e-5,
         "warmup": 50,
         "schedule": "cosine",
