@@ -148,8 +148,8 @@ def _line(error: Exception) -> str:
         return str(error)
     if isinstance(error, _CLICK):
         return _usage_line(error)
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is missing; `tag2text doctor` says how to install it"
     line = " ".join(f"{type(error).__name__}: {error}".split())[:500]

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tag2text.command_search import caption_parser
-from tag2text.options import BatchSize, Beams, Data, ImageRoot, Model, checked_flags, needs
+from tag2text.options import (
+    BatchSize,
+    Beams,
+    Data,
+    ImageRoot,
+    Model,
+    check_file,
+    checked_flags,
+    needs,
+)
 from tag2text.output import progress, table
 from vocab.errors import UsageError
 
@@ -90,6 +99,7 @@ def evaluate(
     """Measure tags, captions and retrieval; write a page of figures."""
     flags = dict(locals())
     _check_flags(flags)
+    check_file(output)
     with needs("train"):
         from model.tag2text import Tag2Text
         from train.evaluate import evaluate as measure

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tag2text.options import BatchSize, Data, JsonLines, Model, needs
+from tag2text.options import BatchSize, Data, JsonLines, Model, check_file, needs
 from tag2text.output import COLOURS, printable, progress, style
 from vocab.errors import UsageError
 
@@ -60,6 +60,7 @@ def search(
     as_json: JsonLines = False,
 ) -> None:
     """Find images of an index by sentences or keywords."""
+    check_file(output)
     with needs("train"):
         from model.tag2text import Tag2Text
         from train.index import Index

@@ -30,23 +30,45 @@ SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", 
 ONNX = "tagging.onnx"
 
 
+Checkpoint = Annotated[Path, typer.Option(help="A released .pth file.")]
+TagList = Annotated[
+    Path, typer.Option(help="Its tag list, one a line; or a vocabulary's directory.")
+]
+Output = Annotated[Path, typer.Option(help="Directory of the model to write.")]
+Blocks = Annotated[
+    str | None,
+    typer.Option(help="How many lines are objects and scenes, actions, attributes: 9,5,3."),
+]
+ImageSize = Annotated[
+    int | None, typer.Option(min=32, help="Pixels a side; default: the checkpoint's.")
+]
+Words = Annotated[
+    str | None, typer.Option(help="bert-base-uncased's vocab.txt; default: from the hub.")
+]
+Onnx = Annotated[bool, typer.Option("--onnx", help=f"Write the tagging path, {ONNX}.")]
+Top = Annotated[int | None, typer.Option(min=1, help="Tags an image at most.")]
+Labels = Annotated[str | None, typer.Option(help="Score only these: dog,cat or object:orange.")]
+Heatmap = Annotated[
+    Path | None, typer.Option(help="Folder for pictures of where each tag was seen.")
+]
+Guide = Annotated[
+    str | None, typer.Option(help="Guide all captions by these, free text: dog,red ball.")
+]
+Nucleus = Annotated[
+    float | None, typer.Option(min=0, max=1, help="Draw words instead, from this share.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of the draws.")]
+Tokens = Annotated[int, typer.Option(min=1, help="Prompt included.")]
+
+
 def convert(
-    checkpoint: Annotated[Path, typer.Option(help="A released .pth file.")],
-    vocabulary: Annotated[
-        Path, typer.Option(help="Its tag list, one a line; or a vocabulary's directory.")
-    ],
-    output: Annotated[Path, typer.Option(help="Directory of the model to write.")],
-    blocks: Annotated[
-        str | None,
-        typer.Option(help="How many lines are objects and scenes, actions, attributes: 9,5,3."),
-    ] = None,
-    image_size: Annotated[
-        int | None, typer.Option(min=32, help="Pixels a side; default: the checkpoint's.")
-    ] = None,
-    tokenizer: Annotated[
-        str | None, typer.Option(help="bert-base-uncased's vocab.txt; default: from the hub.")
-    ] = None,
-    onnx: Annotated[bool, typer.Option("--onnx", help=f"Write the tagging path, {ONNX}.")] = False,
+    checkpoint: Checkpoint,
+    vocabulary: TagList,
+    output: Output,
+    blocks: Blocks = None,
+    image_size: ImageSize = None,
+    tokenizer: Words = None,
+    onnx: Onnx = False,
 ) -> None:
     """Make a model of a released checkpoint and its tag list."""
     with needs("model"):
@@ -75,13 +97,9 @@ def tag(
     images: Images,
     model: Model,
     threshold: Threshold = None,
-    top: Annotated[int | None, typer.Option(min=1, help="Tags an image at most.")] = None,
-    labels: Annotated[
-        str | None, typer.Option(help="Score only these: dog,cat or object:orange.")
-    ] = None,
-    heatmap: Annotated[
-        Path | None, typer.Option(help="Folder for pictures of where each tag was seen.")
-    ] = None,
+    top: Top = None,
+    labels: Labels = None,
+    heatmap: Heatmap = None,
     batch_size: BatchSize = 16,
     as_json: JsonLines = False,
 ) -> None:
@@ -89,7 +107,6 @@ def tag(
     paths = image_paths(images)
     loaded = _load(model)
     wanted = None if labels is None else names(labels)
-
     folders = _folders(paths)
 
     def work(pixels: list[Tensor]) -> list[list[TagScore]]:
@@ -106,17 +123,13 @@ def tag(
 def caption(
     images: Images,
     model: Model,
-    tags: Annotated[
-        str | None, typer.Option(help="Guide all captions by these, free text: dog,red ball.")
-    ] = None,
+    tags: Guide = None,
     threshold: Threshold = None,
     beams: Beams = 3,
-    nucleus: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Draw words instead, from this share.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
-    min_tokens: Annotated[int, typer.Option(min=1, help="Prompt included.")] = 10,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Prompt included.")] = 30,
+    nucleus: Nucleus = None,
+    seed: Seed = 0,
+    min_tokens: Tokens = 10,
+    max_tokens: Tokens = 30,
     batch_size: BatchSize = 16,
     as_json: JsonLines = False,
 ) -> None:

@@ -174,18 +174,17 @@ def shards(
     from pipeline.shards import ShardsConfig, write_shards
 
     with checked_flags():
+        pixels = max_pixels or PIXEL_LIMIT
+        settings = ImageSettings(
+            verify=verify, image_size=image_size, quality=quality, max_pixels=pixels
+        )
         config = ShardsConfig(
             mined=mined,
             vocabulary=vocabulary,
             output=output,
             image_root=image_root,
             images=images,
-            settings=ImageSettings(
-                verify=verify,
-                image_size=image_size,
-                quality=quality,
-                max_pixels=max_pixels or PIXEL_LIMIT,
-            ),
+            settings=settings,
             max_bad_ratio=max_bad_ratio,
             take_over=take_over,
             runner=runner(context, workers),
@@ -228,7 +227,7 @@ def demo(
     scenes: Annotated[int, typer.Option(min=10, help="How many images to draw.")] = 3000,
     image_size: Annotated[int, typer.Option(min=32, max=1024, help="Pixels a side.")] = 128,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other scenes.")] = 0,
-    steps: Annotated[int, typer.Option(min=0, help="How long a model learns; 0: none.")] = 1500,
+    steps: Annotated[int, typer.Option(min=0, help="How long a model learns; 0: none.")] = 600,
     workers: Workers = 1,
 ) -> None:
     """Run everything on drawn scenes, without network or data.

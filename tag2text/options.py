@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from tag2text import output
 from vocab.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -90,6 +94,24 @@ def importing() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """End at once on ctrl-C while libraries are imported: some of them swallow the exception."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _end(number: int, frame: object) -> None:
+    output.error("stopped")
+    os._exit(130)  # nothing is written yet
+
+
+@contextlib.contextmanager
 def checked_flags() -> Iterator[None]:
     """Say that what is wrong is the usage: the flags are judged before anything is done."""
     try:
@@ -102,9 +124,16 @@ def checked_flags() -> Iterator[None]:
 def needs(extra: str) -> Iterator[None]:
     """Say which extra brings a library that is not installed."""
     try:
-        yield
+        with stoppable():
+            yield
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing: pip install 'tag2text[{extra}]'") from error
+
+
+def check_file(path: Path | None) -> None:
+    """Refuse a directory as the file to write, before hours of work rather than after."""
+    if path is not None and path.is_dir():
+        raise UsageError(f"--output {path}: is a directory; name a file to write")
 
 
 def names(text: str) -> list[str]:

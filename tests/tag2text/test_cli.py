@@ -15,18 +15,27 @@ from tag2text.cli import app
 from tag2text.options import selection
 from tests.e2e.jobs import CLI, run
 from tests.factories import write_mined
+from tests.tag2text.commands import all_commands
 from vocab.candidates import Candidate, read_candidates, write_candidates
 from vocab.decisions import Event, format_event
 from vocab.vocabulary import Vocabulary
 
-HEAVY = ("apache_beam", "spacy", "pyarrow", "numpy", "PIL", "torch", "sng_parser", "nltk")
-COMMANDS = (
-    *("demo", "manifest", "mine", "count", "shards", "check", "inspect", "parse", "vocab"),
-    *("convert", "tag", "caption"),
+HEAVY = (
+    "apache_beam",
+    "spacy",
+    "pyarrow",
+    "numpy",
+    "PIL",
+    "torch",
+    "sng_parser",
+    "nltk",
+    "rich",
+    "textual",
 )
+HELP = [["--help"], ["--version"], *([*name.split(), "--help"] for name, _ in all_commands())]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], *([c, "--help"] for c in COMMANDS)])
+@pytest.mark.parametrize("arguments", HELP, ids=" ".join)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom tag2text.cli import app\n"
@@ -35,22 +44,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    assert "Usage" in done.stdout
-
-
-def test_every_command_and_option_has_a_help_text() -> None:
-    import typer
-
-    def options(command: object, path: str) -> list[str]:
-        bare = [] if command.help else [path]  # type: ignore[attr-defined]
-        for parameter in command.params:  # type: ignore[attr-defined]
-            if not getattr(parameter, "help", None):
-                bare.append(f"{path} {parameter.name}")
-        for name, child in getattr(command, "commands", {}).items():
-            bare += options(child, f"{path} {name}")
-        return bare
-
-    assert options(typer.main.get_command(app), "tag2text") == []
+    assert done.stdout.startswith(("Usage: ", "tag2text 0."))
 
 
 def test_version() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections import defaultdict
@@ -12,11 +14,12 @@ from typing import Any
 import pytest
 
 from tag2text.command_train import REQUIRED
-from tag2text.options import names
+from tag2text.options import names, needs
 from tag2text.output import progress, style, warning
 from tests.e2e.jobs import CLI, run
 from tests.tag2text.commands import all_commands, invoke
 from tests.terminal import Terminal
+from vocab.errors import InputError, UsageError
 
 COMMANDS = dict(all_commands())
 GROUPS = ("", "vocab")
@@ -166,6 +169,68 @@ def test_parse_on_a_terminal(colour: bool) -> None:
     terminal.wait_for("action")
     terminal.close()
     assert (b"\x1b[36m" in bytes(terminal.raw)) is colour
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["evaluate", "--model", "m", "--data", "d", "--output"],
+        ["search", "dog", "--model", "m", "--index", "i", "--output"],
+    ],
+)
+def test_a_directory_as_the_page_to_write_is_refused_at_once(
+    line: list[str], tmp_path: Path
+) -> None:
+    result = invoke(*line, tmp_path)
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception) == f"--output {tmp_path}: is a directory; name a file to write"
+
+
+def test_ctrl_c_while_libraries_are_imported_ends_at_once_whatever_they_catch() -> None:
+    program = """
+import os, signal
+from tag2text.options import needs
+with needs("train"):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except BaseException:
+        print("swallowed")
+print("went on")
+"""
+    line = [sys.executable, "-c", program]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: stopped\n")
+
+
+def test_ctrl_c_after_the_imports_is_an_exception_again() -> None:
+    with needs("train"):
+        pass
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize(("extra", "name"), [("train", "torch"), ("model", "timm")])
+def test_a_library_that_is_missing_names_its_extra(extra: str, name: str) -> None:
+    with (
+        pytest.raises(InputError, match=rf"^{name} is missing: pip install 'tag2text\[{extra}\]'$"),
+        needs(extra),
+    ):
+        raise ModuleNotFoundError(name=name)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_full_disk_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        line = [*CLI, "parse", "a dog runs"]
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")
+
+
+@pytest.mark.parametrize("line", [["--help"], ["doctor"], ["train", "--help"]])
+def test_a_reader_that_has_seen_enough_is_no_error(line: list[str]) -> None:
+    command = f"set -o pipefail; {' '.join(CLI)} {' '.join(line)} | head -n 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 1)
 
 
 def test_a_warning_is_one_line_whatever_it_holds(capsys: pytest.CaptureFixture[str]) -> None:
