@@ -36,7 +36,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A vocabulary, the outcome of each candidate (by rank), decisions about other tags."""
+    """A vocabulary, the outcome of each candidate (by rank), tags whose decisions do not fit."""
 
     vocabulary: Vocabulary
     outcomes: tuple[Outcome, ...]
@@ -60,7 +60,7 @@ class Build:
         lines.append(f"drop: {acts['drop']:,}" + (f" ({drops})" if drops else ""))
         if self.ignored:
             lines.append(
-                f"ignored: {len(self.ignored):,} decisions about tags that are no candidates"
+                f"ignored: {len(self.ignored):,} decisions that do not fit these candidates"
             )
         return lines
 
@@ -79,7 +79,9 @@ def build(
 
     ``undecided`` says what becomes of candidates nobody decided on, ``unresolved`` of those on
     which annotators disagree. Decisions on another candidates file, or about tags that it lacks,
-    are refused unless ``accept_other_candidates``. Classes stand by their members' best rank.
+    are refused unless ``accept_other_candidates``; then those that do not fit these candidates,
+    merges into a tag that is none of them and names that one of them has, count as not made.
+    Classes stand by their members' best rank.
 
     A class with several members has the union of their images: between the largest and the sum,
     and not known from candidates. ``count_union`` may give it for the members' tags; else the
@@ -93,6 +95,10 @@ def build(
     foreign: list[str] = []
     found: list[str] = []
     ignored = _foreign(candidates, decisions, foreign)
+    if accept_other_candidates:
+        unfit = _unfit(ranked, decisions)
+        decisions = {tag: made for tag, made in decisions.items() if tag not in unfit}
+        ignored = tuple(sorted({*ignored, *unfit}))
     outcomes = _outcomes(_fates(ranked, decisions, policies, found), found)
     _refuse(found if accept_other_candidates else foreign + found)
     dropped = frozenset(outcome.tag for outcome in outcomes if outcome.into is None)
@@ -155,6 +161,24 @@ def _foreign(
             "the candidates that were reviewed, or accept other candidates"
         )
     return ignored
+
+
+def _unfit(
+    ranked: Mapping[Tag, Candidate], decisions: Mapping[Tag, Decision | Unresolved]
+) -> frozenset[Tag]:
+    """Return the candidates whose decision was about another table's tags."""
+    made = {
+        tag: decision
+        for tag, decision in decisions.items()
+        if tag in ranked and isinstance(decision, Decision)
+    }
+    names = {tag: _renamed(tag, _Fate(one.act, one.to, one.how)) for tag, one in made.items()}
+    taken = {tag for tag, name in names.items() if name != tag and name in ranked}
+    known = ranked.keys() | {name for tag, name in names.items() if tag not in taken}
+    lost = {
+        tag for tag, one in made.items() if one.act == "merge" and tag_of(str(one.to)) not in known
+    }
+    return frozenset(taken | lost)
 
 
 def _fates(

@@ -221,7 +221,28 @@ def test_decisions_made_on_another_snapshot_are_refused_unless_accepted(candidat
     accepted = build(candidates, other, accept_other_candidates=True)
     assert accepted.vocabulary.dropped == {Tag("object", "photo")}
     assert accepted.ignored == (Tag("object", "cat"),)
-    assert accepted.summary()[-1] == "ignored: 1 decisions about tags that are no candidates"
+    assert accepted.summary()[-1] == "ignored: 1 decisions that do not fit these candidates"
+
+
+def test_decisions_on_another_table_that_do_not_fit_this_one_count_as_not_made(candidates):
+    votes = (
+        "object:plane merge object:aeroplane",
+        "object:jet rename plane",
+        "object:photo rename picture",
+        "object:brush merge object:picture",
+    )
+    with pytest.raises(InputError, match="that is a candidate itself"):
+        build(candidates, decide(*votes))
+    built = build(candidates, decide(*votes), accept_other_candidates=True)
+    assert built.ignored == (Tag("object", "jet"), Tag("object", "plane"))
+    names = {outcome.tag.tag: outcome.into for outcome in built.outcomes}
+    assert names["plane"] == Tag("object", "plane")
+    assert names["jet"] == Tag("object", "jet")
+    assert names["brush"] == names["photo"] == Tag("object", "picture")
+    dropped = build(
+        candidates, decide(*votes), accept_other_candidates=True, undecided="drop"
+    ).vocabulary
+    assert [entry.tag.tag for entry in dropped.entries] == ["picture"]
 
 
 def test_a_decision_about_no_candidate_is_refused_even_without_a_snapshot(candidates):
