@@ -16,7 +16,7 @@ from pipeline.labelled import COMMAND as SHARDS
 from pipeline.labelled import INDEX
 from pipeline.records import PARQUET, read_batches
 from pipeline.shard import STATS, Stats, list_stems, read_stats
-from vocab.errors import InputError
+from vocab.errors import InputError, one_line
 
 _DOWNLOAD: Final = "download"
 _DATA: Final = (TAR, PARQUET, INDEX)
@@ -36,7 +36,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.message}"
+        return one_line(f"{self.file}: {self.message}")
 
 
 def check_directory(path: str) -> list[Problem]:
@@ -81,7 +81,7 @@ class _Check:
         except FileNotFoundError:
             yield Problem(path, f"missing, so the job has not ended; {self._again}")
             return
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise InputError(f"{path}: broken ({error}); {self._again}") from error
         found = summarise(self._path, stems).to_json()
         for name in ("shards", "rows", "digest"):

@@ -11,7 +11,15 @@ from typing import IO, Any, Final
 from pipeline import storage
 from pipeline.image_sources import TAR
 from pipeline.images import KEPT
-from pipeline.labelled import INDEX, LABELS, SIZES, VOCABULARY, LabelPacker, load_vocabulary
+from pipeline.labelled import (
+    INDEX,
+    LABELLED_SCHEMA,
+    LABELS,
+    SIZES,
+    VOCABULARY,
+    LabelPacker,
+    load_vocabulary,
+)
 from pipeline.records import PARQUET, read_rows
 from pipeline.shard import STATS, Stats
 from pipeline.tar import Member, read_index
@@ -33,7 +41,7 @@ class LabelledCheck:
         path = storage.join(self._directory, SIZES)
         try:
             self._sizes = dict(json.loads(storage.read_bytes(path)))
-        except (FileNotFoundError, ValueError, TypeError) as error:
+        except (FileNotFoundError, ValueError, TypeError, RecursionError) as error:
             yield f"{path}: not readable ({error}); {self._again}"
         path = storage.join(self._directory, VOCABULARY)
         vocabulary = load_vocabulary(path)
@@ -62,7 +70,8 @@ class LabelledCheck:
 
 def _first_wrong(tar: str, samples: list[tuple[Member, ...]], packer: LabelPacker) -> str:
     """Return what is wrong with the first sample that disagrees with its row."""
-    rows = read_rows(tar.removesuffix(TAR) + PARQUET, ["key", "captions", "tags", "format"])
+    columns = ["key", "captions", "tags", "format"]
+    rows = read_rows(tar.removesuffix(TAR) + PARQUET, columns, schema=LABELLED_SCHEMA)
     with storage.open_input(tar) as stream:
         for row, members in itertools.zip_longest(rows, samples):
             wrong = _wrong(row or {}, members or (), stream, packer)
@@ -76,7 +85,7 @@ def _members(path: str) -> Iterator[tuple[int, int, str]]:
         with storage.open_input(path) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
             for member in tar:
                 yield member.offset_data, member.size, member.name
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, OverflowError) as error:
         raise InputError(f"{path}: not a tar ({error}); make the shard again") from error
 
 
@@ -96,7 +105,7 @@ def _wrong(
         captions, tags = texts["captions"], texts["tags"]
         union = sorted(set(itertools.chain.from_iterable(tags)))
         labels = packer.pack(union)
-    except (InputError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         return f"its JSON cannot be used ({error})"
     if union != row["tags"]:
         return f"its captions' tags are {union}, its row's {row['tags']}"

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.job import Job, Summary, begin_work, finish, open_output, read_completed, read_info
-from pipeline.records import PARQUET, read_table
+from pipeline.records import MINED_SCHEMA, PARQUET, read_table
 from pipeline.runner import RunnerConfig, new_pipeline, run_pipeline
 from pipeline.shard import ShardOutput, is_done, list_stems
 from vocab.candidates import (
@@ -125,8 +125,8 @@ def count_shard(source: str, path: str) -> bytes:
     """Return the counts of one mined shard as an Arrow IPC table (``COUNTS_SCHEMA``)."""
     try:
         with storage.open_input(path) as stream:
-            mined = read_table(stream, ["key", "tags"])
-    except (FileNotFoundError, pa.ArrowInvalid, pa.ArrowKeyError) as error:
+            mined = read_table(stream, ["key", "tags"], MINED_SCHEMA)
+    except (OSError, KeyError, pa.ArrowException) as error:
         raise InputError(f"{path}: not a mined shard ({error}); run its mine again") from error
     return to_ipc(count_table(mined, source))
 
@@ -250,7 +250,7 @@ def read_counts(path: str) -> pa.Table:
             return read_table(stream).select(COUNTS_SCHEMA.names).cast(COUNTS_SCHEMA)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; `tag2text count` writes it") from None
-    except (pa.ArrowInvalid, KeyError) as error:
+    except (OSError, KeyError, pa.ArrowException) as error:
         raise InputError(f"{path}: not a table of counts ({error})") from error
 
 

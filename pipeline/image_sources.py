@@ -13,12 +13,21 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Final, Protocol
 
+import pyarrow as pa
+
 from pipeline import storage
 from pipeline.images import BYTE_LIMIT, BadImageError
 from pipeline.records import PARQUET, read_rows
 from vocab.errors import InputError
 
 TAR: Final = ".tar"
+_OUTCOME: Final = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("error_message", pa.string()),
+    ]
+)  # of a download, as img2dataset writes it
 _EXTENSIONS = frozenset(("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"))
 _ABSENT = frozenset(
     (
@@ -137,8 +146,8 @@ class TarImages:
         self._path = storage.join(directory, stem + TAR)
         self._members = _index(stream, self._path)
         self._failures: dict[str, str] = {}
-        columns = ["key", "status", "error_message"]
-        for row in read_rows(storage.join(directory, stem + PARQUET), columns):
+        path = storage.join(directory, stem + PARQUET)
+        for row in read_rows(path, _OUTCOME.names, schema=_OUTCOME):
             if row["status"] != "success":
                 self._failures[row["key"]] = f"{row['status']}: {row['error_message'] or ''}"
             elif row["key"] not in self._members:

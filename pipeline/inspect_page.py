@@ -21,7 +21,7 @@ from pipeline.image_sources import TAR
 from pipeline.images import BadImageError, thumbnail
 from pipeline.inspect_style import STYLE
 from pipeline.job import read_info
-from pipeline.labelled import COMMAND, INDEX, VOCABULARY, load_vocabulary
+from pipeline.labelled import COMMAND, INDEX, LABELLED_SCHEMA, VOCABULARY, load_vocabulary
 from pipeline.records import PARQUET, read_batches
 from pipeline.shard import Stats, list_stems, read_stats
 from pipeline.tar import read_index
@@ -133,7 +133,7 @@ def _label_counts(shards: Shards, classes: int) -> list[int]:
     counts = np.zeros(classes, np.int64)
     for stem in shards.stats:
         path = storage.join(shards.directory, stem + PARQUET)
-        for batch in read_batches(path, ["tags"], batch_rows=8192):
+        for batch in read_batches(path, ["tags"], batch_rows=8192, schema=LABELLED_SCHEMA):
             ids = batch.column("tags").flatten().to_numpy(zero_copy_only=False)
             counts += np.bincount(ids, minlength=classes)[:classes]
     return counts.tolist()  # type: ignore[no-any-return]

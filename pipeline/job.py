@@ -142,7 +142,7 @@ def read_info(directory: str) -> dict[str, Any]:
         raise InputError(
             f"{directory}: no {INFO} there; name the output directory of an earlier command"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: broken ({error}); make the directory anew") from error
     if not isinstance(info, dict) or not isinstance(info.get("config"), dict):
         raise InputError(f"{path}: not what a job writes; make the directory anew")
@@ -162,18 +162,18 @@ def read_completed(directory: str, command: str) -> Summary:
             f"but the output of `tag2text {command}` is needed here"
         )
     try:
-        loaded = json.loads(storage.read_bytes(storage.join(directory, COMPLETED)))
-    except (FileNotFoundError, ValueError):
+        stated = json.loads(storage.read_bytes(storage.join(directory, COMPLETED)))["digest"]
+    except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError):
         raise InputError(
             f"{directory}: not finished; run its `tag2text {command}` again to complete it"
         ) from None
-    if summarise(directory, list_stems(directory)).digest != loaded.get("digest"):
+    found = summarise(directory, list_stems(directory))
+    if found.digest != stated:
         raise InputError(
             f"{directory}: its shards are not those that it was finished with; "
             f"run its `tag2text {command}` again"
         )
-    loaded["bad"], loaded["counts"] = Counter(loaded["bad"]), Counter(loaded["counts"])
-    return Summary(**loaded)
+    return found
 
 
 def _make_directory(path: str) -> None:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import storage
-from pipeline.records import read_batches
+from pipeline.records import MINED_SCHEMA, read_batches
 from vocab.errors import InputError
 from vocab.graph import Tag
 from vocab.vocabulary import Vocabulary
@@ -91,7 +91,7 @@ def _encoded_rows(path: str, vocabulary: Vocabulary) -> Iterator[tuple[Any, ...]
 
     A Python object for each tag would cost more than all the rest of the job.
     """
-    for batch in read_batches(path, _COLUMNS, batch_rows=_BATCH_ROWS):
+    for batch in read_batches(path, _COLUMNS, batch_rows=_BATCH_ROWS, schema=MINED_SCHEMA):
         tags = batch.column("tags")
         classes = iter(_classes(tags.flatten(), vocabulary))
         lengths = tags.value_lengths().to_pylist()

@@ -93,44 +93,80 @@ class RowWriter:
             self._rows = []
 
 
-def read_table(stream: Any, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return the table of an open Parquet file.
+def read_table(
+    stream: Any, columns: Sequence[str] | None = None, schema: pa.Schema | None = None
+) -> pa.Table:
+    """Return the table of an open Parquet file, whose columns are as ``schema`` has them.
 
     Without Arrow's own threads, here and in the other readers: one that still holds a Python file
     when the interpreter ends takes the process with it (SIGABRT, arrow issues 34314 and 50482).
     """
-    return pq.read_table(stream, columns=columns, use_threads=False, pre_buffer=False)
+    table = pq.read_table(stream, columns=columns, use_threads=False, pre_buffer=False)
+    for batch in table.to_batches():
+        _check(batch, schema)
+    return table
 
 
 def read_batches(
-    path: str, columns: list[str] | None = None, *, batch_rows: int = 1024
+    path: str,
+    columns: list[str] | None = None,
+    *,
+    batch_rows: int = 1024,
+    schema: pa.Schema | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a Parquet file, a batch in memory at a time.
 
+    With a ``schema`` the columns are of its types, and hold no nulls where it allows none.
+
     Raises:
-        InputError: the file is no Parquet file, or lacks a column.
+        InputError: the file is no Parquet file, lacks a column, or is of another schema.
     """
     try:
         with storage.open_input(path) as stream, pq.ParquetFile(stream) as file:
             missing = set(columns or ()) - set(file.schema_arrow.names)
             if missing:  # Arrow would leave them out without a word
                 raise pa.ArrowKeyError(f"no column {min(missing)}")
-            yield from file.iter_batches(batch_size=batch_rows, columns=columns, use_threads=False)
-    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
+            for batch in file.iter_batches(batch_rows, columns=columns, use_threads=False):
+                _check(batch, schema)
+                yield batch
+    except (pa.ArrowException, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise InputError(f"{path}: no such file; make its directory anew") from error
         raise InputError(f"{path}: not readable as Parquet ({error}); make it anew") from error
 
 
+def _check(batch: pa.RecordBatch, schema: pa.Schema | None) -> None:
+    batch.validate(full=True)  # Arrow reads text that is not UTF-8 without a word
+    if schema is None:
+        return
+    for found in batch.schema:
+        wanted, column = schema.field(found.name), batch.column(found.name)
+        if found.type != wanted.type and not (wanted.nullable and pa.types.is_null(found.type)):
+            raise pa.ArrowTypeError(f"column {found.name} is {found.type}, not {wanted.type}")
+        if not wanted.nullable and _has_null(column):
+            raise pa.ArrowInvalid(f"column {found.name} holds nulls")
+
+
+def _has_null(column: pa.Array) -> bool:
+    if column.null_count:
+        return True
+    inner = column.flatten() if pa.types.is_nested(column.type) else ()
+    return any(map(_has_null, [inner] if isinstance(inner, pa.Array) else inner))
+
+
 def read_rows(
-    path: str, columns: list[str] | None = None, *, batch_rows: int = 1024
+    path: str,
+    columns: list[str] | None = None,
+    *,
+    batch_rows: int = 1024,
+    schema: pa.Schema | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of a Parquet file as dictionaries; errors as :func:`read_batches`."""
-    for batch in read_batches(path, columns, batch_rows=batch_rows):
+    for batch in read_batches(path, columns, batch_rows=batch_rows, schema=schema):
         yield from batch.to_pylist()
 
 
 def read_manifest(path: str) -> Iterator[ManifestRow]:
     """Yield the rows of one manifest shard."""
-    for row in read_rows(path, MANIFEST_SCHEMA.names):
+    for row in read_rows(path, MANIFEST_SCHEMA.names, schema=MANIFEST_SCHEMA):
         yield ManifestRow(row["key"], row["source"], row["image"], tuple(row["captions"]))

@@ -15,6 +15,8 @@ from vocab.errors import InputError
 
 STATS: Final = "_stats.json"
 BAD: Final = "bad"
+# What JSON that is something else raises; an infinite number and deep nesting do, too.
+_NOT_STATS = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _DETAIL_LIMIT = 200
 
 
@@ -25,7 +27,8 @@ def shard_name(number: int) -> str:
 
 def dumps(value: Any) -> bytes:
     """Return JSON that is the same bytes for the same value, readable by a person."""
-    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")  # half a surrogate pair stays its escape
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def read_stats(directory: str, stem: str) -> Stats | None:
         return _stats_of(json.loads(storage.read_bytes(path)))
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _NOT_STATS as error:
         raise InputError(
             f"{path}: not the stats of a shard ({error!r}); remove the file to make it anew"
         ) from error
@@ -69,7 +72,7 @@ def _stats_of(loaded: Any) -> Stats:
         rows=int(loaded["rows"]),
         bad={str(reason): int(n) for reason, n in loaded["bad"].items()},
         files={
-            str(name): {"bytes": int(file["bytes"]), "sha256": str(file["sha256"])}
+            _checked_name(name): {"bytes": int(file["bytes"]), "sha256": str(file["sha256"])}
             for name, file in loaded["files"].items()
         },
         inputs={str(name): str(digest) for name, digest in loaded["inputs"].items()},
@@ -87,6 +90,13 @@ def input_digest(directory: str, stem: str, suffix: str, *, command: str) -> str
     if stats is None or stem + suffix not in stats.files:
         raise InputError(f"{directory}: shard {stem} is not finished; run {command} again")
     return str(stats.files[stem + suffix]["sha256"])
+
+
+def _checked_name(name: str) -> str:
+    """Refuse a name that leads out of the shard's directory."""
+    if name.startswith("/") or ".." in name.split("/") or not name.isprintable():
+        raise ValueError(f"impossible file name {name[:80]!r}")
+    return name
 
 
 def list_stems(directory: str) -> list[str]:

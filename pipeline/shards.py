@@ -26,7 +26,7 @@ from pipeline.labelled import (
     load_vocabulary,
     read_captioned,
 )
-from pipeline.records import PARQUET, RowWriter, read_rows
+from pipeline.records import MINED_SCHEMA, PARQUET, RowWriter, read_rows
 from pipeline.runner import EachShard, RunnerConfig, run_each_shard
 from pipeline.shard import STATS, ShardOutput, dumps, is_done, list_stems, read_stats, shard_name
 from pipeline.tar import SampleTar
@@ -147,7 +147,8 @@ class LabelShard(EachShard):
     def _images_digest(self, mined: str) -> str:
         root, images = self.config.image_root, self.config.images
         if root is not None:
-            rows = read_rows(storage.join(self.config.mined, mined + PARQUET), ["image"])
+            path = storage.join(self.config.mined, mined + PARQUET)
+            rows = read_rows(path, ["image"], schema=MINED_SCHEMA)
             return folder_fingerprint(root, dict.fromkeys(row["image"] for row in rows))
         return download_fingerprint(str(images), mined)
 

@@ -6,6 +6,8 @@ import codecs
 import contextlib
 import gzip
 import io
+import itertools
+import re
 import zlib
 from collections.abc import Iterator
 from typing import IO, Any, Final
@@ -18,6 +20,9 @@ from vocab.errors import InputError
 
 LINE_LIMIT: Final = 1 << 20
 """Bytes of the longest line that is held in memory."""
+
+DEPTH_LIMIT: Final = 200
+"""Levels of JSON; ijson keeps the whole path of each, so memory grows with their square."""
 
 _BUFFER = 1 << 18
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -85,17 +90,23 @@ def read_json(path: str, prefix: str) -> Iterator[Any]:
     Bytes that JSON cannot carry come out as ``INVALID_MARK`` and ``NUL_MARK`` in the text.
 
     Raises:
-        InputError: the file is not JSON, or ends too early.
+        InputError: the file is not JSON, ends too early, or is nested deeper than any source.
     """
     with open_stream(path) as stream:
         try:
             # Floats, because ijson's C code crashes the process on an integer of 5,000 digits.
-            yield from ijson.items(_Marked(stream), prefix, use_float=True)
+            yield from ijson.items(_Marked(stream, _Depth(path)), prefix, use_float=True)
         except ijson.JSONError as error:
             what = str(error).splitlines()[0]
             raise InputError(
                 f"{path}: not whole JSON near byte {stream.tell()} ({what}); fetch it again"
             ) from error
+
+
+_ESCAPE: Final = re.compile(
+    r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+_ESCAPE_LENGTH: Final = 12  # characters of a pair
 
 
 class _Marked:
@@ -104,17 +115,52 @@ class _Marked:
     _spaces: Final = bytes(32 if 0 < byte < 32 else byte for byte in range(256))
     _nul_mark: Final = NUL_MARK.encode()
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
+    def __init__(self, stream: IO[bytes], depth: _Depth) -> None:
+        self._stream, self._depth = stream, depth
         self._decoder = codecs.getincrementaldecoder("utf-8")(_MARK)
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next block; empty only at the end."""
-        text = ""
-        while not text:
+        """Return the next block, which ends in no escape; empty only at the end."""
+        parts, end = [], "\\"
+        while "\\" in end:
             block = self._stream.read(size)
+            self._depth.follow(block)
             clean = block.translate(self._spaces).replace(b"\0", self._nul_mark)
-            text = self._decoder.decode(clean, final=not block)
+            parts.append(self._decoder.decode(clean, final=not block))
             if not block:
                 break
-        return text.encode()
+            end = (end + parts[-1])[-_ESCAPE_LENGTH:]
+        return _without_halves("".join(parts)).encode()
+
+
+def _without_halves(text: str) -> str:
+    """Return JSON without the escapes of half a surrogate pair, which has no form in UTF-8."""
+    if "\\ud" not in text and "\\uD" not in text:
+        return text
+    return _ESCAPE.sub(lambda found: INVALID_MARK if found["half"] else found[0], text)
+
+
+class _Depth:
+    """Follows how deep JSON is nested, block by block; what stands in strings does not count."""
+
+    _others: Final = bytes(set(range(256)) - set(b'"[]{}'))
+    _steps: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+    def __init__(self, path: str) -> None:
+        self._path, self._rest, self._in_string, self._level = path, b"", False, 0
+
+    def follow(self, block: bytes) -> None:
+        """Take the next block; :class:`InputError` when it goes too deep."""
+        plain = (self._rest + block).replace(b"\\\\", b"")
+        self._rest = b"\\" if plain.endswith(b"\\") else b""  # it escapes what comes next
+        parts = plain.replace(b'\\"', b"").translate(None, self._others).split(b'"')
+        outside = b"".join(parts[self._in_string :: 2])
+        self._in_string ^= len(parts) % 2 == 0
+        levels = list(
+            itertools.accumulate(map(self._steps.__getitem__, outside), initial=self._level)
+        )
+        self._level = levels[-1]
+        if max(levels) > DEPTH_LIMIT:
+            raise InputError(
+                f"{self._path}: nested deeper than {DEPTH_LIMIT} levels; fetch it again"
+            )

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from pipeline import storage
 from vocab.errors import InputError
+from vocab.files import parse_count
 
 BLOCK: Final = 512
 INDEX_VERSION: Final = "v1.2"
@@ -107,4 +108,4 @@ def _members(words: list[str]) -> Iterator[Member]:
     if len(words) % 4:
         raise ValueError(f"{' '.join(words)[:80]!r} is not made of fours")
     for extension, offset, size, name in zip(*(iter(words),) * 4, strict=True):
-        yield Member(extension, int(offset), int(size), name)
+        yield Member(extension, parse_count(offset), parse_count(size), name)

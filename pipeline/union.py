@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from pipeline import storage
 from pipeline.job import read_completed, read_info
-from pipeline.records import PARQUET, read_batches
+from pipeline.records import MINED_SCHEMA, PARQUET, read_batches
 from pipeline.shard import list_stems
 from vocab.candidates import Candidates, weighted
 from vocab.errors import InputError
@@ -79,7 +79,10 @@ def _refuse_other_weights(
 def _shards(directory: str) -> Iterator[pa.Table]:
     for stem in list_stems(directory):
         batches = read_batches(
-            storage.join(directory, stem + PARQUET), ["key", "tags"], batch_rows=65_536
+            storage.join(directory, stem + PARQUET),
+            ["key", "tags"],
+            batch_rows=65_536,
+            schema=MINED_SCHEMA,
         )
         if found := list(batches):
             yield pa.Table.from_batches(found).combine_chunks()

@@ -25,6 +25,7 @@ from model.tokenizer import Tokenizer, Tokens
 from train.augment import augment
 from train.decode import evaluation_pixels, training_pixels
 from train.shards import BadSampleError, Raw
+from vocab.keys import encodable
 from vocab.vocabulary import Vocabulary
 
 # What such a caption says is no longer true of the mirrored image.
@@ -195,7 +196,9 @@ def parse(text: bytes, classes: int) -> tuple[list[str], list[list[int]]]:
         captions, tags = value["captions"], value["tags"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise BadSampleError("broken_json") from None
-    if not isinstance(captions, list) or not all(type(text) is str for text in captions):
+    if not isinstance(captions, list) or not all(
+        type(text) is str and encodable(text) for text in captions
+    ):
         raise BadSampleError("broken_json")
     if not captions:
         raise BadSampleError("no_caption")

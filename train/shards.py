@@ -211,9 +211,13 @@ def read_sizes(path: str, content: bytes) -> dict[str, int]:
         sizes = {str(name): int(count) for name, count in json.loads(content).items()}
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f"{path}: does not say the shards' sizes; make it again") from error
-    if any("/" in name or count < 0 for name, count in sizes.items()):
+    if not all(_is_tar(name) and count >= 0 for name, count in sizes.items()):
         raise InputError(f"{path}: holds an impossible name or size; make it again")
     return sizes
+
+
+def _is_tar(name: str) -> bool:
+    return name.endswith(".tar") and "/" not in name and name.isprintable()
 
 
 def check_vocabulary(directory: str, vocabulary: Vocabulary) -> None:

@@ -27,7 +27,8 @@ from vocab.keys import checked
 
 COLUMNS: Final = ("rank", "kind", "tag", "images", "captions")
 _ROW: Final = re.compile(
-    rf"([0-9]+)\t({'|'.join(KINDS)})\t([^\t]+)\t([0-9]+)\t([0-9]+)((?:\t[0-9]+)*)"
+    rf"(\d{{1,18}})\t({'|'.join(KINDS)})\t([^\t]+)\t(\d{{1,18}})\t(\d{{1,18}})((?:\t\d{{1,18}})*)",
+    re.ASCII,
 )
 SLACK: Final = 4096  # rows that a pool may hold beyond its limit before it is cut
 

@@ -51,7 +51,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 def parse_count(cell: str) -> int:
-    """Return the number in a cell of a table; ``ValueError`` unless it is plain digits."""
-    if not (cell.isascii() and cell.isdecimal()):
-        raise ValueError(f"{cell!r} is not a count")
+    """Return the number in a cell of a table; ``ValueError`` unless it is 1 to 18 plain digits."""
+    if not (cell.isascii() and cell.isdecimal() and len(cell) <= 18):
+        raise ValueError(f"{cell[:40]!r} is not a count")
     return int(cell)

@@ -20,7 +20,7 @@ from typing import Final
 
 import filelock
 
-from vocab.decisions import MAX_LINE, Event, Problem, format_event, read_log
+from vocab.decisions import MAX_LINE, MAX_TIME, Event, Problem, format_event, read_log
 from vocab.errors import InputError
 from vocab.graph import Tag
 from vocab.keys import key_of
@@ -28,6 +28,7 @@ from vocab.keys import key_of
 _ANNOTATOR: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 # Inside a text the quotes would be escaped.
 _TIME: Final = re.compile(rb'"ts"\s*:\s*(\d{1,15})\s*[,}]')
+_FAR: Final = MAX_TIME // 2  # past it, a time is rubbish that would leave none for later events
 _FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -203,7 +204,7 @@ def _begin(path: Path) -> None:
     with _opened(path) as descriptor:
         _append(descriptor, b"")
     times = map(int, _TIME.findall(path.read_bytes()))
-    _clock.last = max(_clock.last, *times, 0)
+    _clock.last = max(_clock.last, *(time for time in times if time < _FAR), 0)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -21,7 +21,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 import sys
 from collections.abc import Mapping
@@ -113,8 +112,10 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8; convert the file") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # an integer of 5,000 digits, too
         raise InputError(f"{path}: not TOML ({error})") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: nested too deep to be a project's; write it anew") from error
     return values
 
 
@@ -153,7 +154,7 @@ def _refuse_unknown(section: str, values: dict[str, Any]) -> None:
 
 def _text(values: dict[str, Any], name: str, default: str) -> str:
     value = values.get(name, default)
-    if not isinstance(value, str):
+    if not isinstance(value, str) or "\0" in value:
         raise ValueError(f'{name} must be a text, as in {name} = "{default or "..."}"')
     return value
 
@@ -171,7 +172,7 @@ def _reason(code: str, text: object) -> str:
 
 
 def _weight(source: str, value: object) -> float:
-    if type(value) not in (int, float) or not 0 <= float(value) < math.inf:  # type: ignore[arg-type]
+    if type(value) not in (int, float) or not 0 <= value <= sys.float_info.max:  # type: ignore[operator]
         raise ValueError(f"weight {source} is {value!r}; it must be a number of 0 or more")
     return float(value)  # type: ignore[arg-type]
 

@@ -174,7 +174,7 @@ class Vocabulary:
         entries = _read_entries(directory / "tag_list.txt", directory / "tag_meta.tsv")
         dropped = frozenset(_read_dropped(directory / "dropped.tsv"))
         try:
-            vocabulary = Vocabulary(entries, dropped, summary.get("provenance", {}))
+            vocabulary = Vocabulary(entries, dropped, summary["provenance"])
         except InputError as error:
             raise InputError(f"{directory}: {error}") from error
         for name in ("fingerprint", "encoding"):
@@ -303,8 +303,12 @@ def _read_summary(path: Path) -> dict[str, Any]:
         summary = json.loads("\n".join(read_lines(path)))
     except json.JSONDecodeError as error:
         raise InputError(f"{path}:{error.lineno}: not JSON ({error.msg}); build anew") from error
+    except (ValueError, RecursionError) as error:  # thousands of digits, or of levels
+        raise InputError(f"{path}: not JSON of a vocabulary ({error}); build anew") from error
     if not isinstance(summary, dict) or summary.get("format") != FORMAT:
         raise InputError(f"{path}: not a vocabulary of format {FORMAT}; build anew")
+    if not isinstance(summary.setdefault("provenance", {}), dict):
+        raise InputError(f"{path}: its provenance is no object; build anew")
     return summary
 
 

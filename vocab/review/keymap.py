@@ -113,6 +113,8 @@ def load_keymap(path: Path | None) -> Keymap:
         raise InputError(f"{path}: is not UTF-8; convert the file") from error
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: not TOML ({error})") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: nested too deep to be a list of keys") from error
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
 
