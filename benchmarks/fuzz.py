@@ -3,14 +3,15 @@
     python -m benchmarks.fuzz --seconds 600
     python -m benchmarks.fuzz --seconds 120 --target captions-coco --target mined
 
-The table has a line a target: the seconds it ran, the inputs it was given, how many different
-lines of the code refused one with a documented error, and the crashes. Of each crash the shortest
-input that was seen is printed; put it among the target's ``found`` when it is mended.
+The table has a line a target: the seconds of CPU it ran, the inputs it was given, how many
+different lines of the code refused one with a documented error, and the crashes. Of each crash
+the shortest input that was seen is printed; put it among the target's ``found`` once it is mended.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,11 +53,11 @@ def _shown(case: Any) -> str:
 
 
 def fuzz(target: Target, seconds: float, first: int) -> Tally:
-    """Give a target inputs for so many seconds, in rounds with seeds from ``first`` on."""
-    tally, began = Tally(), time.monotonic()
+    """Give a target inputs for so many seconds of CPU, in rounds with seeds from ``first`` on."""
+    tally, began = Tally(), time.process_time()
     while tally.seconds < seconds:
         _round(target, tally, first, began + seconds)
-        first, tally.seconds = first + 1, time.monotonic() - began
+        first, tally.seconds = first + 1, time.process_time() - began
     tally.refused.discard("")
     return tally
 
@@ -72,7 +73,7 @@ def _round(target: Target, tally: Tally, number: int, end: float) -> None:
     )
     @given(target.cases)
     def one_round(case: Any) -> None:
-        if time.monotonic() < end:
+        if time.process_time() < end:
             tally.add(target, case)
 
     one_round()
@@ -81,7 +82,7 @@ def _round(target: Target, tally: Tally, number: int, end: float) -> None:
 def main() -> None:
     """Run the targets one after the other; the exit code is 1 when one crashed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=600, help="for each target")
+    parser.add_argument("--seconds", type=float, default=600, help="of CPU, for each target")
     parser.add_argument("--target", action="append", choices=TARGETS, help="only these")
     parser.add_argument("--seed", type=int, default=0, help="of the first round")
     flags = parser.parse_args()
@@ -90,7 +91,8 @@ def main() -> None:
         found[name] = fuzz(TARGETS[name], flags.seconds, flags.seed)
         for crash in found[name].crashes.values():
             print(f"{name}: {crash}", flush=True)
-    header = ("target", "seconds", "inputs", "documented errors", "crashes")
+        print(f"{name}: {found[name].inputs:,} inputs", file=sys.stderr, flush=True)
+    header = ("target", "seconds of CPU", "inputs", "documented errors", "crashes")
     print_table("Hostile inputs", header, [_row(*item) for item in found.items()])
     raise SystemExit(any(tally.crashes for tally in found.values()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,30 @@ def read_fingerprint(path: Path) -> str:
         raise _unreadable(path, error) from error
 
 
+def check_shapes(module: nn.Module, path: Path) -> None:
+    """Refuse a file whose tensors are not the module's in name and shape; reads its header only.
+
+    The module may be on the meta device, where sizes cost no memory.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from error
+    state = module.state_dict(keep_vars=True)
+    _check_names(state, shapes, str(path))
+    for name, shape in shapes.items():
+        _check_shape(name, shape, state[name], str(path))
+
+
+def _check_shape(name: str, shape: Sequence[int], target: Tensor, origin: str) -> None:
+    if list(target.shape) != list(shape):
+        raise InputError(
+            f"{origin}: {name} is {list(shape)}, the model's is {list(target.shape)}; "
+            "the weights are of another configuration or vocabulary"
+        )
+
+
 def fill(module: nn.Module, weights: Mapping[str, Tensor], origin: str) -> None:
     """Copy weights into a module; every one is used, none is missing, all shapes are equal.
 
@@ -73,11 +97,7 @@ def fill(module: nn.Module, weights: Mapping[str, Tensor], origin: str) -> None:
     filled: set[int] = set()
     for name, value in weights.items():
         target = state[name]
-        if target.shape != value.shape:
-            raise InputError(
-                f"{origin}: {name} is {list(value.shape)}, the model's is {list(target.shape)}; "
-                "the weights are of another configuration or vocabulary"
-            )
+        _check_shape(name, value.shape, target, origin)
         if target.is_floating_point() != value.is_floating_point():
             raise InputError(f"{origin}: {name} holds {value.dtype}, the model {target.dtype}")
         if id(target) in filled and not torch.equal(target, value.to(target)):
@@ -89,7 +109,7 @@ def fill(module: nn.Module, weights: Mapping[str, Tensor], origin: str) -> None:
         filled.add(id(target))
 
 
-def _check_names(state: Mapping[str, Tensor], weights: Mapping[str, Tensor], origin: str) -> None:
+def _check_names(state: Mapping[str, Tensor], weights: Mapping[str, object], origin: str) -> None:
     given = {id(state[name]) for name in weights if name in state}
     missing = [name for name, tensor in state.items() if id(tensor) not in given]
     for what, names in (

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Literal, get_args
 
 from vocab.errors import InputError
 
+LARGEST: Final = 1 << 20
+LAYERS: Final = 1000
 TaggingKind = Literal["shared", "unshared", "linear"]
 
 
@@ -109,8 +111,8 @@ def from_json(text: str) -> ModelConfig:
         values = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"config.json is not JSON ({error.msg}, line {error.lineno})") from error
-    except RecursionError as error:
-        raise InputError("config.json is nested too deep to be a model's") from error
+    except (ValueError, RecursionError) as error:  # thousands of digits, or of levels
+        raise InputError(f"config.json is too odd to be a model's ({error})") from error
     known = {f.name for f in fields(ModelConfig)}
     if not isinstance(values, dict) or set(values) != known:
         odd = sorted(known ^ set(values)) if isinstance(values, dict) else ["not an object"]
@@ -134,14 +136,14 @@ def _typed(name: str, value: Any) -> Any:
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
 
 
 def _check_range(config: ModelConfig) -> None:
     """Refuse sizes that no network has: what a hand-edited file may hold."""
     for name, value in asdict(config).items():
-        if type(value) is int and value < 1:
-            raise InputError(f"{name} {value}: take 1 or more")
+        if type(value) is int and not 1 <= value <= (LAYERS if "layers" in name else LARGEST):
+            raise InputError(f"{name} {value}: take 1 or more, and no more than a network has")
     if not 0 <= config.dropout < 1:
         raise InputError(f"dropout {config.dropout:g}: a share is 0 or more and below 1")
     if min(config.std) <= 0:

@@ -14,7 +14,7 @@ from torch import Tensor
 from model.alignment import AlignmentEncoder, pair_logits
 from model.answering import best_answers, encode_questions, generate_answers
 from model.card import card
-from model.checkpoint import load_weights, read_fingerprint, save_weights
+from model.checkpoint import check_shapes, load_weights, read_fingerprint, save_weights
 from model.config import ModelConfig, from_json
 from model.generation import Caption, generate
 from model.guidance import Guide, rows_of_tags
@@ -97,6 +97,7 @@ class Tag2Text:
         vocabulary = Vocabulary.load(folder / "vocabulary")
         _check_fingerprint(folder, vocabulary)
         tokenizer = load_tokenizer(folder / "tokenizer", words=config.words)
+        _check_sizes(folder, config, len(vocabulary))
         network = Network(config, classes=len(vocabulary))
         load_weights(network, folder / WEIGHTS)
         default = "cuda" if torch.cuda.is_available() else "cpu"
@@ -354,6 +355,16 @@ def _check_fingerprint(folder: Path, vocabulary: Vocabulary) -> None:
             f"{folder}: the weights are for the vocabulary {trained[:12] or 'of no name'}, beside "
             f"them lies {vocabulary.fingerprint[:12]}; put theirs there"
         )
+
+
+def _check_sizes(folder: Path, config: ModelConfig, classes: int) -> None:
+    """Refuse a configuration that asks for other sizes than the weights have, and for memory."""
+    try:
+        with torch.device("meta"):
+            skeleton = Network(config, classes=classes)
+    except (InputError, RuntimeError):
+        return  # some of timm's encoders cannot be made without numbers
+    check_shapes(skeleton, folder / WEIGHTS)
 
 
 def _batches(images: Iterable[Picture], size: int) -> Iterator[list[Picture]]:

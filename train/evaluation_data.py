@@ -107,13 +107,13 @@ def read_captions(
     captions: dict[object, list[str]] = {}
     try:
         for row in value["annotations"]:
-            captions.setdefault(row["image_id"], []).append(str(row["caption"]))
+            captions.setdefault(row["image_id"], []).append(_text(row["caption"]))
         examples = [
             _file_example(
-                str(row["id"]),
-                images / row["file_name"],
+                _text(row["id"]),
+                _inside(images, row["file_name"]),
                 captions=tuple(captions[row["id"]]),
-                group=str(row.get("domain", "")),
+                group=_text(row.get("domain", "")),
             )
             for row in value["images"]
             if row["id"] in captions
@@ -138,7 +138,7 @@ def read_benchmark(path: Path, images: Path, classes: Path | None = None) -> Eva
         raise InputError(f"{path}: the classes of its ids are missing; {MATCHES}")
     names = read_class_list(classes).classes
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # a name may hold other breaks
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {MATCHES}") from error
     examples = tuple(
@@ -156,7 +156,7 @@ def read_results(path: Path) -> dict[str, str]:
     id in a captions file, its path in a benchmark.
     """
     try:
-        return {str(row["image_id"]): str(row["caption"]) for row in _read_json(path)}
+        return {_text(row["image_id"]): _text(row["caption"]) for row in _read_json(path)}
     except (KeyError, TypeError) as error:
         raise InputError(
             f'{path}: not a list of {{"image_id": ..., "caption": ...}} ({error!r})'
@@ -174,7 +174,7 @@ def _read_instances(path: Path, images: Path) -> EvaluationSet:
         examples = tuple(
             _file_example(
                 row["file_name"],
-                images / row["file_name"],
+                _inside(images, row["file_name"]),
                 tags=(tuple(sorted(found.get(row["id"], ()))),),
             )
             for row in value["images"]
@@ -188,12 +188,24 @@ def _line_example(line: str, place: str, images: Path, classes: int) -> Example:
     name, *cells = (cell.strip() for cell in line.split(","))
     if not all(_is_class(cell, classes) for cell in cells):
         raise InputError(f"{place}: ids must be numbers below {classes}, the classes; {MATCHES}")
-    return _file_example(name, images / name, tags=(tuple(map(int, cells)),))
+    return _file_example(name, _inside(images, name), tags=(tuple(map(int, cells)),))
 
 
 def _is_class(cell: str, classes: int) -> bool:
     short = len(cell) <= len(str(classes))  # Python makes no numbers of thousands of digits
     return short and cell.isascii() and cell.isdecimal() and int(cell) < classes
+
+
+def _inside(images: Path, name: str) -> Path:
+    """Return the path of an image; a list of images cannot name files outside their folder."""
+    if name.startswith("/") or ".." in name.split("/") or "\0" in name or name != _text(name):
+        raise InputError(f"image {name[:80]!r}: is no path below {images}; mend the list")
+    return images / name
+
+
+def _text(value: object) -> str:
+    """Return a value as text that files can hold: half a surrogate pair has no form in UTF-8."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def _file_example(

@@ -142,6 +142,7 @@ def _typed(content: Mapping[str, Any]) -> bool:
         and type(content["recent"]) is tuple
         and type(content["best"]) in (tuple, NoneType)
         and all(isinstance(each, dict) for each in maps)
+        and type(content["reader"].get("position")) is int
     )
 
 

@@ -138,20 +138,16 @@ def _least(kind: str, files: tuple[bytes, ...]) -> int:
     content = content.removeprefix(b"\xef\xbb\xbf")
     if kind in _JSON_SEEDS:
         return _JSON_COUNTS[kind](_plain_json(content))
-    if kind == "parquet":
-        return _parquet_count(content)
+    return _parquet_count(content) if kind == "parquet" else _least_lines(kind, content)
+
+
+def _least_lines(kind: str, content: bytes) -> int:
     lines = content.split(b"\n")
-    if kind in ("tsv", "csv"):
-        lines = lines[1:]
-    if kind == "csv" and b'"' in content:
-        return 0  # a cell may hold line ends
-    if kind == "sbu-text":
+    if kind in ("sbu-text", "lines"):
         return len(lines) - (not lines[-1])
-    if kind == "csv":
-        return sum(bool(line.removesuffix(b"\r")) for line in lines) if b"\r" not in content else 0
-    counted = [line for line in lines if not _is_blank(line)]
-    if kind == "lines":
-        return len(lines) - (not lines[-1])
+    if kind == "csv":  # in quotes, a cell may hold line ends
+        return 0 if {*b'"\r'} & {*content} else sum(map(bool, lines[1:]))
+    counted = [line for line in lines[kind == "tsv" :] if not _is_blank(line)]
     return sum(map(_json_captions, counted)) if kind == "jsonl" else len(counted)
 
 
