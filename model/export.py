@@ -13,6 +13,7 @@ from model.network import Network
 from model.preprocess import normalise
 from model.tagging import LinearHead
 from vocab.errors import InputError
+from vocab.install import install_hint
 
 TOLERANCE: Final = 1e-3  # of a score; what differs is the order of sums
 OPSET: Final = 18
@@ -42,7 +43,7 @@ def export_tagging(network: Network, path: Path) -> float:
         import onnxruntime
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise InputError(f"--onnx needs {error.name}: pip install 'tag2text[onnx]'") from error
+        raise InputError(f"--onnx needs {error.name}: {install_hint('onnx')}") from error
     tagger = _Tagger(network).eval()
     size = network.config.image_size
     images = torch.randint(256, (3, 3, size, size), generator=torch.Generator().manual_seed(0))

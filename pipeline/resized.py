@@ -25,6 +25,7 @@ from pipeline.img2dataset_options import RESIZER, check_options
 from pipeline.records import PARQUET
 from pipeline.shard import ShardOutput
 from vocab.errors import InputError
+from vocab.install import install_hint
 
 RESIZE_MODES: Final = ("no", "keep_ratio", "center_crop", "border", "keep_ratio_largest")
 DOWNLOAD_SCHEMA: Final = pa.schema(
@@ -119,7 +120,7 @@ def img2dataset_version() -> str:
         InputError: it is not installed.
     """
     if importlib.util.find_spec("img2dataset") is None:
-        raise InputError("download needs img2dataset: pip install 'tag2text[download]'")
+        raise InputError(f"download needs img2dataset: {install_hint('download')}")
     return importlib.metadata.version("img2dataset")
 
 

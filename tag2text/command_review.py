@@ -13,12 +13,12 @@ import typer
 from tag2text.options import Annotator, Mined, Project
 from vocab.errors import InputError, UsageError
 from vocab.graph import Tag
+from vocab.install import install_hint
 
 if TYPE_CHECKING:
     from vocab.decisions import Event
     from vocab.review.desk import Desk
 
-MISSING = "needs textual and rapidfuzz: pip install 'tag2text[review]', or use --plain"
 ENDING = (
     "That was the last one.",
     "",
@@ -114,7 +114,10 @@ def _run(
     try:
         from vocab.review.screen import ReviewApp
     except ModuleNotFoundError as error:
-        raise InputError(f"the screen {MISSING}") from error
+        hint = install_hint("review")
+        raise InputError(
+            f"the screen needs textual and rapidfuzz: {hint}, or use --plain"
+        ) from error
     app = ReviewApp(desk, keymap, marks, votes=votes, ending=ENDING)
     app.run(mouse=False)
     if app.failure is not None:

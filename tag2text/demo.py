@@ -22,12 +22,13 @@ from pipeline.records import read_rows
 from pipeline.runner import RunnerConfig
 from pipeline.shard import list_stems
 from pipeline.shards import ShardsConfig, write_shards
-from tag2text.demo_model import INSTALL, ModelDemo, missing_library, run_model_demo
+from tag2text.demo_model import ModelDemo, missing_library, run_model_demo
 from vocab.build import build
 from vocab.candidates import Candidates, read_candidates
 from vocab.decisions import Event, format_event, read_log, replay, resolve
 from vocab.errors import InputError
 from vocab.files import write_whole
+from vocab.install import install_hint
 from vocab.keys import key_of
 from vocab.vocabulary import Vocabulary
 
@@ -190,7 +191,7 @@ def _look(config: DemoConfig) -> None:
 def _model(config: DemoConfig) -> None:
     missing = missing_library() if config.steps else None
     if missing:
-        _say("train", f"left out, for {missing} is missing: {INSTALL}")
+        _say("train", f"left out, for {missing} is missing: {install_hint('train')}")
     elif config.steps:
         shards = Path(config.folder("shards"))
         chosen = ModelDemo(

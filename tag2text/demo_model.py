@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from train.search import Found
 
 LIBRARIES: Final = ("torch", "timm", "tokenizers", "safetensors", "braceexpand")
-INSTALL: Final = "pip install 'tag2text[train]'"
 AMONG: Final = 100  # images that a text is searched among
 CANDIDATES: Final = 16  # of them that matching looks at
 SHOWN: Final = 12  # images on the page, of each sort

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Final, Literal
 
+from vocab.install import OWN, install_hint
+
 State = Literal["ok", "missing", "version", "broken"]
 
-OWN: Final = "tag2text"
 BASE: Final = "base"
 # What each extra is for: commands, or flags of theirs.
 USES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -108,7 +109,7 @@ def parts() -> list[Part]:
 
 
 def _install(extra: str) -> str:
-    return f"pip install {OWN}" if extra == BASE else f"pip install '{OWN}[{extra}]'"
+    return install_hint("" if extra == BASE else extra)
 
 
 def _packages(extra: str) -> Iterator[Package]:

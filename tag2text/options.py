@@ -15,6 +15,7 @@ import typer
 
 from tag2text import output
 from vocab.errors import InputError, UsageError
+from vocab.install import install_hint
 
 if TYPE_CHECKING:
     from pipeline.count import Selection
@@ -127,7 +128,7 @@ def needs(extra: str) -> Iterator[None]:
         with stoppable():
             yield
     except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is missing: pip install 'tag2text[{extra}]'") from error
+        raise InputError(f"{error.name} is missing: {install_hint(extra)}") from error
 
 
 def check_file(path: Path | None) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from vocab.errors import InputError
 from vocab.files import write_whole
+from vocab.install import install_hint
 
 SUFFIXES: Final = (".tsv", ".xlsx")
 MAX_BYTES: Final = 1 << 28  # of a file, unpacked: a sheet of 50,000 candidates has some 40 MB
@@ -21,7 +22,6 @@ MAX_ROWS: Final = 1 << 20  # of a spreadsheet
 SHEET: Final = "review"
 _RISKY: Final = ("=", "+", "-", "@", "'")  # a spreadsheet takes what begins so for a formula
 _UNFIT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")  # what XML, and so XLSX, cannot hold
-_MISSING: Final = "XLSX needs openpyxl: pip install 'tag2text[review]', or use TSV"
 
 
 class Row(NamedTuple):
@@ -103,7 +103,8 @@ def _openpyxl() -> Any:
     try:
         import openpyxl
     except ModuleNotFoundError as error:
-        raise InputError(_MISSING) from error
+        hint = install_hint("review")
+        raise InputError(f"XLSX needs openpyxl: {hint}, or use TSV") from error
     return openpyxl
 
 

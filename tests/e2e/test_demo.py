@@ -15,6 +15,7 @@ import webdataset
 from pipeline.drawn.render import scene_index
 from pipeline.drawn.scenes import ground_truth, scene
 from tests.e2e.jobs import CLI, assert_same, run
+from vocab.install import install_hint
 from vocab.vocabulary import Vocabulary
 
 
@@ -95,5 +96,5 @@ def test_without_torch_the_rest_runs_and_one_line_says_what_is_missing(tmp_path:
     line = [sys.executable, "-c", code, "demo", "--scenes", "12", "--output", str(tmp_path / "d")]
     done = subprocess.run(line, check=True, capture_output=True, text=True)
     found = [text for text in done.stdout.splitlines() if "missing" in text]
-    assert found == ["    train  left out, for torch is missing: pip install 'tag2text[train]'"]
+    assert found == [f"    train  left out, for torch is missing: {install_hint('train')}"]
     assert (tmp_path / "d/inspect.html").exists() and not (tmp_path / "d/model").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tests.downloads import configured, manifest, members, table
 from tests.image_server import rotated_picture
 from tests.pictures import opened, picture
 from vocab.errors import InputError
+from vocab.install import install_hint
 
 pytest.importorskip("img2dataset", reason="needs the extra: pip install 'tag2text[download]'")
 
@@ -150,7 +152,7 @@ def test_without_img2dataset_the_message_says_what_to_install(
 ) -> None:
     manifest(tmp_path, ["a.jpg"])
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(InputError, match=r"pip install 'tag2text\[download\]'"):
+    with pytest.raises(InputError, match=re.escape(install_hint("download"))):
         download(configured(tmp_path))
 
 

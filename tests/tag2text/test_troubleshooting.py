@@ -23,7 +23,7 @@ _CHANGING: Final = (
     (re.compile(r"\b[0-9a-f]{64}\b"), "2b9e52ba..."),
     (re.compile(r"host [\w.-]+, process \d+, since [\d:T+-]+"), "host vm, process 4711, since ..."),
     (re.compile(r"process \d+ on [\w.-]+ since [\d:]+"), "process 4711 on vm since 14:05"),
-    (re.compile(r"pip install .*?\[(\w+)\]'"), r"pip install -e '.[\1]'"),
+    (re.compile(r"pip install .*?\[(\w+)\][^']*'"), r"pip install -e '.[\1]'"),
 )
 Prepare = Callable[[], object]
 

@@ -1,3 +1,4 @@
+import re
 import zipfile
 from datetime import datetime
 
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from vocab import sheets
 from vocab.errors import InputError
+from vocab.install import install_hint
 from vocab.sheets import protect, read_sheet, unprotect, write_sheet
 
 openpyxl = pytest.importorskip("openpyxl", reason="XLSX needs openpyxl")
@@ -164,7 +166,7 @@ def test_other_names_and_missing_files_are_one_line(tmp_path):
 def test_without_openpyxl_the_line_to_type_is_said(tmp_path, monkeypatch):
     write_sheet(tmp_path / "t.xlsx", HEADER, [], (1, 1, 1))
     monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
-    with pytest.raises(InputError, match=r"pip install 'tag2text\[review\]', or use TSV"):
+    with pytest.raises(InputError, match=re.escape(f"{install_hint('review')}, or use TSV")):
         write_sheet(tmp_path / "t.xlsx", HEADER, [], ())
-    with pytest.raises(InputError, match=r"pip install 'tag2text\[review\]', or use TSV"):
+    with pytest.raises(InputError, match=re.escape(f"{install_hint('review')}, or use TSV")):
         read_sheet(tmp_path / "t.xlsx")
