@@ -11,6 +11,7 @@ from tag2text import (
     command_build,
     command_report,
     command_review,
+    command_start,
     commands_decisions,
     commands_exchange,
 )
@@ -44,6 +45,7 @@ def candidates(
     typer.echo(f"{output}: {len(chosen)} candidates")
 
 
+app.command()(command_start.start)
 app.command()(command_review.review)
 app.command()(command_review.adjudicate)
 app.command()(commands_decisions.status)

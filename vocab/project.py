@@ -106,7 +106,7 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise InputError(
             f"{path}: no such file, so no review project; give its directory with --project, or "
-            "write one (docs/review.md)"
+            "make one with `tag2text vocab start`"
         ) from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error

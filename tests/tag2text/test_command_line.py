@@ -55,7 +55,7 @@ def test_all_commands_are_there() -> None:
     expected = "doctor demo parse manifest download mine count shards check inspect train evaluate"
     expected += " convert tag caption index search"
     assert {name for name in COMMANDS if " " not in name} == set(expected.split())
-    assert sum(name.startswith("vocab ") for name in COMMANDS) == 11
+    assert sum(name.startswith("vocab ") for name in COMMANDS) == 12
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -18,6 +18,7 @@ import pytest
 from tag2text.cli import main
 from tests.e2e.jobs import CLI
 from tests.factories import write_mined
+from tests.tag2text.commands import invoke
 from vocab.candidates import Candidate, write_candidates
 from vocab.decisions import Event, format_event, read_log
 from vocab.log import open_log
@@ -114,7 +115,7 @@ def test_build_refuses_what_is_not_settled_unless_told(root: Path) -> None:
     decide(root, "ann", *WHOLE[:4])
     decide(root, "bob", ("man", "drop"))
     said = vocab(root, "build", code=1)
-    assert "1 candidates are unresolved, the first is object:man;" in said
+    assert "1 candidate unresolved, the first is object:man;" in said
     assert "(1 more; tag2text vocab check lists all)" in said
     assert not (root / "tag_list.txt").exists()
     vocab(root, "build", "--undecided", "drop", "--unresolved", "keep")
@@ -136,7 +137,7 @@ def test_check_lists_all_and_says_so_by_its_exit_code(root: Path) -> None:
         file.write("torn")
     said = vocab(root, "check", code=1)
     assert "bob.jsonl:3: not JSON" in said
-    assert "2 candidates are unresolved" in said
+    assert "2 candidates unresolved" in said
     assert "2 things are in the way of a build" in said
 
 
@@ -292,3 +293,27 @@ def test_an_export_shows_captions(
     path = tmp_path / "t.tsv"
     vocab(root, "export", "--output", str(path), "--mined", str(mined))
     assert path.read_text().splitlines()[1].split("\t")[-1] == "'=A man walks"
+
+
+def test_start_takes_the_weights_of_the_count_and_says_what_is_next(
+    mined: Path, tmp_path: Path
+) -> None:
+    counts, project = tmp_path / "counts", tmp_path / "my review"
+    invoke("count", "--mined", mined, "--output", counts, "--weight", "coco=2")
+    done = invoke("vocab", "start", counts, "--output", project, "--target", "3")
+    first, after = done.stdout.splitlines()
+    assert first == f"{project}/project.toml: 5 candidates, 3 classes wanted"
+    assert after.startswith(f"next: tag2text vocab review --project '{project}' --annotator NAME")
+    assert "coco = 2.0\n" in (project / "project.toml").read_text()
+    assert invoke("vocab", "status", "--project", project).exit_code == 0
+    again = invoke("vocab", "start", counts, "--output", project, "--target", "3")
+    assert "is there already" in str(again.exception)
+
+
+def test_start_of_a_table_alone_that_is_too_short(root: Path, tmp_path: Path) -> None:
+    line = ("vocab", "start", root / "candidates.tsv", "--output", tmp_path / "x", "--target", "9")
+    done = invoke(*line)
+    assert "warning: only 5 candidates for --target 9" in done.output
+    (root / "info.json").write_text('{"config": {"weights": 3}}')
+    done = invoke(*line[:-3], tmp_path / "y", *line[-2:])
+    assert str(done.exception) == f"{root}/info.json: not what a job writes; count anew"
