@@ -142,6 +142,10 @@ def read_info(directory: str) -> dict[str, Any]:
         raise InputError(
             f"{directory}: no {INFO} there; name the output directory of an earlier command"
         ) from None
+    except NotADirectoryError:
+        raise InputError(
+            f"{directory}: is a file; name the output directory of an earlier command"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: broken ({error}); make the directory anew") from error
     if not isinstance(info, dict) or not isinstance(info.get("config"), dict):

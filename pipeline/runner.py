@@ -91,9 +91,16 @@ def _known_options(flags: Sequence[str]) -> PipelineOptions:
         raise InputError(f"Beam's flags after `--`: {''.join(why)}") from None
     unknown = sorted(given.keys() - known.keys())
     if unknown:
-        name = unknown[0].replace("_", "-")
-        raise InputError(f"--{name}: Beam has no such flag (those after `--` go to Beam)")
+        name = _as_typed(unknown[0], flags)
+        raise InputError(f"{name}: Beam has no such flag (those after `--` go to Beam)")
     return options
+
+
+def _as_typed(name: str, flags: Sequence[str]) -> str:
+    """Return the flag that Beam calls by a name of its own."""
+    typed = (flag.partition("=")[0] for flag in flags)
+    plain = name.replace("-", "_")
+    return next((t for t in typed if t.lstrip("-").replace("-", "_") == plain), f"--{name}")
 
 
 def _refuse_words(flags: Sequence[str]) -> None:

@@ -174,6 +174,10 @@ def _columns_entry(cells: list[str], width: int, image: int | None, caption: int
 def _places(path: str, columns: Sequence[str], config: SourceConfig) -> tuple[int | None, int]:
     """Return the places of the image and the caption column; no image is ``None``."""
     named = {"--caption-column": config.caption_column, "--image-column": config.image_column}
+    if not any(columns):
+        raise InputError(
+            f"{path}: its first line, empty here, must name the columns; see --columns"
+        )
     if config.no_image and config.image_column not in columns:
         del named["--image-column"]
     for flag, name in named.items():

@@ -22,6 +22,7 @@ from tag2text.options import (
     runner,
 )
 from tag2text.output import table
+from vocab.wording import counted
 
 if TYPE_CHECKING:
     from pipeline.download import DownloadConfig
@@ -150,10 +151,12 @@ def _say_done(output: str, summary: Summary) -> None:
 
     rows = max(summary.rows_in, 1)
     results = [("success", summary.rows), *summary.bad.most_common()]
+    images = counted(summary.rows_in, "image")
     table(
         ("result", "images", "share"),
         [(reason, count, f"{count / rows:.1%}") for reason, count in results],
-        title=f"{output}: {summary.rows_in:,} images in {summary.shards:,} shards",
+        title=f"{output}: {images} in {counted(summary.shards, 'shard')}",
     )
+    made = counted(summary.rows, "image")
     megabytes = summary.counts["bytes"] / 1e6
-    typer.echo(f"{output}: {summary.rows:,} images, {megabytes:,.1f} MB as sent; {REPORT}")
+    typer.echo(f"{output}: {made}, {megabytes:,.1f} MB as sent; {REPORT}")

@@ -23,6 +23,7 @@ from tag2text.options import (
 )
 from tag2text.output import progress, table
 from vocab.errors import UsageError
+from vocab.wording import counted
 
 if TYPE_CHECKING:
     from model.tag2text import Tag2Text
@@ -151,7 +152,7 @@ def _write(output: Path, found: Evaluation) -> None:
     table(("figure", "value"), [(name, f"{value:.4f}") for name, value in found.figures().items()])
     for note in found.notes:
         typer.echo(note, err=True)
-    typer.echo(f"{output}: {found.images:,} images", err=True)
+    typer.echo(f"{output}: {counted(found.images, 'image')}", err=True)
 
 
 def _data(model: Tag2Text, flags: Flags, helpers: Helpers) -> EvaluationSet:

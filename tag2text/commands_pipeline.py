@@ -27,6 +27,7 @@ from tag2text.options import (
 )
 from tag2text.output import say_done, warning
 from vocab.errors import InputError
+from vocab.wording import counted
 
 Inputs = Annotated[list[str], typer.Argument(help="Caption files, plain or gzipped.")]
 Format = Annotated[
@@ -61,7 +62,10 @@ Verify = Annotated[
     Literal["structure", "decode"], typer.Option(help="Check headers and ends, or all pixels.")
 ]
 ImageSize = Annotated[
-    int | None, typer.Option(min=1, help="Shorter side in pixels; default: images as they are.")
+    int | None,
+    typer.Option(
+        min=1, help="Shorter side in pixels; default: images as they are, not turned by EXIF."
+    ),
 ]
 MaxPixels = Annotated[int | None, typer.Option(min=1, help="Larger images are bad.")]
 
@@ -93,7 +97,7 @@ def manifest(
         flags |= {"columns": tuple(names(columns)), "splits": tuple(names(flags.pop("split")))}
         config = ManifestConfig(**flags)
     summary = write_manifest(config)
-    say_done(output, summary, "images")
+    say_done(output, summary, "image")
     if exclude and not summary.counts["excluded"]:
         warning("--exclude fits no image of this file")
 
@@ -123,7 +127,7 @@ def mine(
             take_over=take_over,
             runner=runner(context, workers),
         )
-    say_done(output, run(config), "captions")
+    say_done(output, run(config), "caption")
 
 
 def count(
@@ -189,7 +193,7 @@ def shards(
             take_over=take_over,
             runner=runner(context, workers),
         )
-    say_done(output, write_shards(config), "samples")
+    say_done(output, write_shards(config), "sample")
 
 
 def check(
@@ -219,7 +223,7 @@ def inspect(
     from pipeline.inspect_page import write_page
 
     shown = write_page(shards, output, samples=samples)
-    typer.echo(f"{output}: {shown} samples; open it in a browser")
+    typer.echo(f"{output}: {counted(shown, 'sample')}; open it in a browser")
 
 
 def demo(

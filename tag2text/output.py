@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from vocab.wording import counted
+
 if TYPE_CHECKING:
     from pipeline.job import Summary
 
@@ -120,8 +122,8 @@ def _rich_table(header: Sequence[str], rows: list[list[object]], title: str) -> 
 
 
 def say_done(directory: str, summary: Summary, what: str) -> None:
-    """Print one line on a finished directory: shards, rows, bad rows by reason."""
-    line = f"{directory}: {summary.rows:,} {what}, {summary.shards:,} shards"
+    """Print one line on a finished directory: rows (of `what`), shards, bad rows by reason."""
+    line = f"{directory}: {counted(summary.rows, what)}, {counted(summary.shards, 'shard')}"
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in summary.bad.most_common())
     if summary.counts["excluded"]:
         line += f"; left out: {summary.counts['excluded']:,} excluded"

@@ -28,6 +28,8 @@ from vocab.vocabulary import Vocabulary
 
 BETWEEN: Final = "::"  # between the shards of one flag, as webdataset has it
 SIZES: Final = "sizes.json"
+INFO: Final = "info.json"
+COMMAND: Final = "shards"
 COMPLETED: Final = "COMPLETED"
 IMAGES: Final = ("jpg", "png", "webp")
 _BLOCK: Final = 512
@@ -197,12 +199,26 @@ def _files_of(name: str) -> Iterable[str]:
 
 def _finished(directory: Path) -> list[str]:
     """Return the names of a directory's tars once the job that makes it is through."""
+    refuse_other_step(directory)
     if not (directory / COMPLETED).exists():
         raise InputError(
             f"{directory}: is no finished directory of labelled shards (no {COMPLETED}); "
             "run `tag2text shards` to its end"
         )
     return sorted(read_sizes(str(directory / SIZES), _read(directory / SIZES)))
+
+
+def refuse_other_step(directory: Path) -> None:
+    """Raise :class:`InputError` where another command than `shards` made a directory."""
+    try:
+        command = json.loads((directory / INFO).read_bytes())["command"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return  # what it lacks is told by who reads it
+    if command != COMMAND:
+        raise InputError(
+            f"{directory}: made by `tag2text {command}`, no labelled shards; name the output of "
+            f"`tag2text {COMMAND}`"
+        )
 
 
 def read_sizes(path: str, content: bytes) -> dict[str, int]:

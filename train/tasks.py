@@ -238,6 +238,7 @@ class VqaFinetune(Pretrain):
         image = network.image_encoder(normalise(batch.images, network.config))
         asked = [split_question(sentence, key) for sentence, key in _named(batch)]
         texts = [question for question, _ in asked]
+        self._refuse_long(texts, batch.keys)
         tags = self.recognised(image, None, batch=batch, questions=texts)
         questions = encode_questions(
             self.tokenizer, texts, tags, max_tokens=network.config.max_tag_tokens
@@ -246,6 +247,13 @@ class VqaFinetune(Pretrain):
         to = image.device
         questions, answers = (Tokens(*(t.to(to) for t in each)) for each in (questions, answers))
         return Outcome({"answer": self._words(image, questions, answers, 1)}, None)
+
+    def _refuse_long(self, questions: Sequence[str], keys: Sequence[str]) -> None:
+        for question, key in zip(questions, keys, strict=True):
+            try:
+                self.tokenizer.fitting([question], max_tokens=self.network.config.max_tag_tokens)
+            except InputError as error:
+                raise InputError(f"sample {key}: {error}") from error
 
 
 def split_question(sentence: str, key: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from vocab.graph import Tag
 from vocab.keys import key_of, tag_of
 from vocab.project import Policy
 from vocab.vocabulary import BLOCKS, Entry, Vocabulary
+from vocab.wording import counted
 
 NOTHING_KEPT: Final = "the decisions keep no candidate, so there is no vocabulary to build"
 
@@ -55,9 +56,9 @@ class Build:
         acts = Counter(outcome.act for outcome in self.outcomes)
         reasons = Counter(o.why or o.how for o in self.outcomes if o.act == "drop")
         lines = [self.vocabulary.describe()]
-        lines += [f"{act}: {acts[act]:,}" for act in ("keep", "merge", "retype", "rename")]
+        ways = [f"{acts[act]:,} {act}" for act in ("keep", "merge", "retype", "rename", "drop")]
         drops = ", ".join(f"{why} {n:,}" for why, n in sorted(reasons.items()))
-        lines.append(f"drop: {acts['drop']:,}" + (f" ({drops})" if drops else ""))
+        lines.append(f"candidates: {', '.join(ways)}" + (f" ({drops})" if drops else ""))
         if self.ignored:
             lines.append(
                 f"ignored: {len(self.ignored):,} decisions that do not fit these candidates"
@@ -200,8 +201,8 @@ def _fates(
     for how, tags in stuck.items():
         if policies[how] == "fail":
             found.append(
-                f"{len(tags):,} candidates are {how}, the first is {key_of(tags[0])}; decide on "
-                f"them, or choose to keep or drop what is {how}"
+                f"{counted(len(tags), 'candidate')} {how}, the first is {key_of(tags[0])}; "
+                f"decide on them, or build with --{how} keep (or drop)"
             )
     return fates
 

@@ -165,7 +165,7 @@ def test_one_loopback_address_permitted_and_another_forbidden(tmp_path: Path) ->
         "result\timages\tshare",
         "success\t1\t33.3%",
         "forbidden_address\t2\t66.7%",
-        f"{tmp_path}/images: 1 images, 0.0 MB as sent; download_report.html",
+        f"{tmp_path}/images: 1 image, 0.0 MB as sent; download_report.html",
     ]
 
 

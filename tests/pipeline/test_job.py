@@ -198,3 +198,9 @@ def test_leftovers_of_a_killed_run_are_cleared(tmp_path: Path) -> None:
         (tmp_path / folder / "00000.parquet.1").write_text("half")
     with open_output(job(tmp_path)):
         assert not list(tmp_path.rglob("00000*"))
+
+
+def test_a_file_is_no_directory_of_a_command(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").touch()
+    with pytest.raises(InputError, match=r"a\.tsv: is a file; name the output directory of an"):
+        read_info(str(tmp_path / "a.tsv"))

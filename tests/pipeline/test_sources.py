@@ -182,6 +182,12 @@ class TestColumns:
         rows = read(file, form, columns=("style", "caption"), no_image=True)
         assert good(rows) == [(0, "", ("a dog",)), (1, "", ("a cat",))]
 
+    @pytest.mark.parametrize("form", ["tsv", "csv"])
+    def test_a_file_without_a_first_line_names_no_columns(self, file: Path, form: str) -> None:
+        for text in ("", "\n1.jpg\ta dog\n"):
+            with pytest.raises(InputError, match="its first line, empty here, must name the"):
+                read(write(file, text), form)
+
     def test_an_unknown_column_names_those_there_are(self, file: Path) -> None:
         write(file, "file\tcaption\n1.jpg\ta dog\n")
         with pytest.raises(InputError, match=r"no column 'image'; give --image-column.*file"):

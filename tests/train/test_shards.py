@@ -85,6 +85,16 @@ def test_labels_of_another_vocabulary_are_refused(tmp_path: Path) -> None:
             open_shards([spec], other)
 
 
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"command": "shards"}'])
+def test_what_another_step_made_is_refused_and_named(tmp_path: Path, content: str) -> None:
+    folder = write_shards(tmp_path / "data")
+    (folder / "info.json").write_text('{"command": "mine"}')
+    with pytest.raises(InputError, match="made by `tag2text mine`, no labelled shards; name"):
+        expand([str(folder)])
+    (folder / "info.json").write_text(content)
+    assert expand([str(folder)])
+
+
 def test_an_unfinished_directory_is_refused(tmp_path: Path) -> None:
     folder = write_shards(tmp_path / "s")
     (folder / "COMPLETED").unlink()

@@ -200,6 +200,13 @@ def test_questions_are_answered(pretrain: tuple[Pretrain, Batch], folder: Path) 
         task(batch)
 
 
+def test_a_question_that_is_too_long_names_its_sample(folder: Path) -> None:
+    task, batch = _made(folder, task="vqa")
+    asked = replace(batch, sentences=("is it " + "very " * 60 + "red? no",) * len(batch))
+    with pytest.raises(InputError, match=rf"^sample {batch.keys[0]}: 'is it very .* shorten it"):
+        task(asked)
+
+
 def test_question_and_answer_part_at_the_mark() -> None:
     assert split_question("Is it red?  yes ", "k") == ("Is it red?", "yes")
     for wrong in ("a dog", "? yes", "why?"):

@@ -107,11 +107,7 @@ def test_each_kind_of_decision(candidates):
     assert outcomes(built, "retype") == [("object:surfing", "action:surfing")]
     assert built.summary() == [
         vocabulary.describe(),
-        "keep: 6",
-        "merge: 1",
-        "retype: 1",
-        "rename: 1",
-        "drop: 1 (not-visible 1)",
+        "candidates: 6 keep, 1 merge, 1 retype, 1 rename, 1 drop (not-visible 1)",
     ]
 
 
@@ -151,15 +147,15 @@ def test_a_class_stands_by_its_best_member_and_claims_no_image_twice(candidates)
 
 def test_policies_for_undecided_and_unresolved(candidates):
     decisions = decide("object:man keep a", "object:photo drop a", "object:photo keep b")
-    with pytest.raises(
-        InputError, match="^1 candidates are unresolved, the first is object:photo;"
-    ):
+    with pytest.raises(InputError, match="^1 candidate unresolved, the first is object:photo;"):
         build(candidates, decisions)
-    with pytest.raises(InputError, match="^8 candidates are undecided, the first is object:airpl"):
+    with pytest.raises(InputError, match="^8 candidates undecided, the first is object:airpl"):
         build(candidates, decisions, undecided="fail", unresolved="keep")
     kept = build(candidates, decisions, undecided="drop", unresolved="keep")
     assert list(classes(kept)) == ["object:man", "object:photo"]
-    assert kept.summary()[-1] == "drop: 8 (undecided 8)"
+    assert kept.summary()[-1] == (
+        "candidates: 2 keep, 0 merge, 0 retype, 0 rename, 8 drop (undecided 8)"
+    )
     dropped = build(candidates, decisions, undecided="keep", unresolved="drop")
     assert dropped.vocabulary.dropped == {Tag("object", "photo")}
     with pytest.raises(InputError, match="keep no candidate"):
@@ -309,8 +305,8 @@ def test_all_that_is_in_the_way_is_listed_once(candidates):
     problems = find_problems(candidates, votes, undecided="fail")
     starts = [
         "attribute:red was decided on candidates ffffffffffff",
-        "1 candidates are unresolved, the first is object:man",
-        "2 candidates are undecided, the first is scene:beach",
+        "1 candidate unresolved, the first is object:man",
+        "2 candidates undecided, the first is scene:beach",
         "retype of object:brush to action:brush: that is a candidate itself",
         "merges run in a circle: object:airplane -> object:plane -> object:airplane; keep one",
         "attribute:red is merged into object:photo, which is dropped",

@@ -47,7 +47,7 @@ def test_everything_that_is_wrong_comes_at_once(root):
         f"{root}/log/ann.jsonl:4: not JSON",
         f"{root}/log/ann.jsonl:6: not JSON",
         "object:zebra was decided on but is no candidate",
-        "1 candidates are undecided, the first is object:cow",
+        "1 candidate undecided, the first is object:cow",
         "object:dog is merged into object:cat, which is dropped",
     ]
     found = check(read_project(root))

@@ -13,6 +13,7 @@ from vocab.highlight import find_tags
 from vocab.review.desk import Desk
 from vocab.review.evidence import Clues
 from vocab.review.lines import Line, Marks, Span, bar, clean, fit, plain, spread, wrap
+from vocab.wording import counted
 
 if TYPE_CHECKING:
     from vocab.examples import Example
@@ -93,8 +94,8 @@ def _head(card: Card, width: int, marks: Marks) -> list[list[Span]]:
     stands = [mark_of(card.decision, marks), *_decided(card.decision)] if card.decision else []
     dot = f" {marks.dot} "
     total = f" of {card.total:,}" if width >= 56 else ""
-    facts = f"rank {row.rank:,}{total}{dot}{row.images:,} images"
-    facts += f"{dot}{row.captions:,} captions" if width >= 64 else ""
+    facts = f"rank {row.rank:,}{total}{dot}{counted(row.images, 'image')}"
+    facts += f"{dot}{counted(row.captions, 'caption')}" if width >= 64 else ""
     lines = [
         spread(name, stands, width, marks.cut),
         spread([Span(facts, "dim")], _guess(card), width),

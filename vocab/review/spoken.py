@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vocab.review.card import Card, by_source, in_words
 from vocab.review.lines import clean
+from vocab.wording import counted
 
 
 def spoken(card: Card) -> list[str]:
@@ -15,7 +16,8 @@ def spoken(card: Card) -> list[str]:
     if card.flagged:
         lines.append("  flagged")
     lines += [f"  note: {clean(note)}" for note in card.notes]
-    lines.append(f"  {row.images:,} images, {row.captions:,} captions{_sources(card)}")
+    facts = f"{counted(row.images, 'image')}, {counted(row.captions, 'caption')}"
+    lines.append(f"  {facts}{_sources(card)}")
     lines += [f"  - {clean(c.text)} ({clean(c.source)})" for c in card.clues.captions]
     if not card.clues.captions:
         lines.append(f"  {card.missing or 'no caption at hand'}")
