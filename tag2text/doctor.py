@@ -115,7 +115,8 @@ def _install(extra: str) -> str:
 def _packages(extra: str) -> Iterator[Package]:
     """Yield what the base (no name) or an extra requires; extras of its own are followed."""
     if not _declares(extra):
-        yield Package(f"{OWN}[{extra}]" if extra else OWN, "", None, "missing")
+        why = " (not among the extras of what is installed; its metadata is old)" if extra else ""
+        yield Package(f"{OWN}[{extra}]" if extra else OWN, why, None, "missing")
         return
     for name, extras, wanted in _requirements(OWN, extra):
         if name != OWN:

@@ -77,6 +77,9 @@ def test_an_extra_that_the_installed_version_did_not_have(
     part = found(monkeypatch, site)["review"]
     assert states(part) == {"tag2text[review]": "missing"}
     assert part.hint == "pip install 'tag2text[review]'"
+    assert [str(one) for one in part.wrong] == [
+        "tag2text[review] (not among the extras of what is installed; its metadata is old)"
+    ]
 
 
 def test_files_that_are_gone_and_metadata_that_is_damaged(
