@@ -20,9 +20,10 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 _PIPE = 0  # the standard input: the driver holds its other end
+_LOOK_MS = 100
 
 
 class Nursery:
@@ -74,14 +75,36 @@ def main() -> None:
     logging.disable(logging.ERROR)  # what fails here is raised in the driver as well
     warnings.simplefilter("ignore")  # no thread of ours runs at a fork, only idle ones of libraries
     gc.disable()  # what is imported stays: looking through it would take a third of the time
-    for module in ("apache_beam.runners.worker.sdk_worker_main", *sys.argv[1:]):
-        with contextlib.suppress(ImportError):  # the driver says what to install
-            importlib.import_module(module)
+    with _ending_with_driver():
+        for module in ("apache_beam.runners.worker.sdk_worker_main", *sys.argv[1:]):
+            with contextlib.suppress(ImportError):  # the driver says what to install
+                importlib.import_module(module)
     gc.freeze()  # workers share it, and need never look through it
     gc.enable()
     for line in sys.stdin.buffer:
         if os.fork() == 0:
             _serve(json.loads(line))
+    os._exit(0)  # as a worker does
+
+
+@contextlib.contextmanager
+def _ending_with_driver() -> Iterator[None]:
+    """End this process when the driver is gone, looked at from a thread that no fork will see."""
+    done = threading.Event()
+    watch = threading.Thread(target=_watch_driver, args=(done,), daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watch.join()
+
+
+def _watch_driver(done: threading.Event) -> None:
+    pipe = _driver()
+    while not done.is_set():
+        if pipe.poll(_LOOK_MS):
+            os._exit(0)
 
 
 def _fail_with_child(*_: object) -> None:
@@ -104,10 +127,15 @@ def _serve(environment: dict[str, str]) -> None:
 
 
 def _end_with_driver() -> None:
-    pipe = select.poll()
-    pipe.register(_PIPE, 0)  # its other end is closed when the driver is gone, however it ended
-    pipe.poll()
+    _driver().poll()
     os._exit(0)
+
+
+def _driver() -> select.poll:
+    """Return what tells that the pipe's other end is closed: the driver is gone, or has ended."""
+    pipe = select.poll()
+    pipe.register(_PIPE, 0)
+    return pipe
 
 
 if __name__ == "__main__":

@@ -75,6 +75,17 @@ def test_workers_end_with_their_driver(tmp_path: Path) -> None:
     assert not nursery.is_running()
 
 
+def test_a_nursery_that_still_imports_ends_with_its_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parents[2]}")
+    start_nursery("slow_to_import")
+    begin = time.monotonic()
+    end_nursery()
+    assert time.monotonic() - begin < 20
+
+
 def test_a_nursery_that_nobody_needed_ends_quickly() -> None:
     nursery = start_nursery()
     assert start_nursery() is nursery
