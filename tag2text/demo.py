@@ -45,8 +45,9 @@ Your own captions, from a table with the columns image and caption:
       --output data/shards
 One caption:
   tag2text parse "A woman is playing the piano in the room"
-Your own images, once there is a model in data/model:
-  tag2text train --train-data data/shards --output data/model
+A model of them, small enough for a CPU (docs/training.md has the paper's, for GPUs):
+  tag2text train --preset tiny --train-data data/shards --output data/model
+Images, with that model:
   tag2text caption IMAGES --model data/model/model
   tag2text index IMAGES --model data/model/model --output data/index
   tag2text search "a dog on the beach" --index data/index --model data/model/model
