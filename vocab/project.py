@@ -62,7 +62,12 @@ class Project:
     @property
     def logs(self) -> list[Path]:
         """The annotators' logs that there are, by name."""
-        return sorted(self.log.glob("*.jsonl"))
+        try:
+            return sorted(self.log.glob("*.jsonl"))
+        except OSError as error:
+            raise InputError(
+                f"{self.log}: cannot be read ({error.strerror}); {self.root / FILE} names it"
+            ) from error
 
     def check_candidates(self) -> None:
         """Raise :class:`InputError` when the candidates are not the ones under review."""

@@ -110,21 +110,22 @@ def broken_json(*seeds: Any) -> SearchStrategy[bytes]:
 
 def _damage(draw: DrawFn, value: Any) -> Any:
     holders = _holders(value)
+    given = copy.deepcopy(draw(values()))  # it may be damaged, too
     if not holders or draw(st.integers(0, 30)) == 0:
-        return draw(values())
+        return given
     holder = draw(st.sampled_from(holders))
     keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
     action = draw(st.sampled_from(("replace", "replace", "replace", "remove", "add")))
     if action == "add" or not keys:
         if isinstance(holder, dict):
-            holder[draw(texts())] = draw(values())
+            holder[draw(texts())] = given
         else:
-            holder.insert(draw(st.integers(0, len(holder))), draw(values()))
+            holder.insert(draw(st.integers(0, len(holder))), given)
     elif action == "remove":
         del holder[draw(st.sampled_from(keys))]
     else:
         key = draw(st.sampled_from(keys))
-        holder[key] = draw(values())
+        holder[key] = given
     return value
 
 
