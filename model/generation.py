@@ -5,6 +5,7 @@ multiplied to beams after the interaction encoder, by index, so nothing is compu
 
 Lengths count as in the release: all tokens, ``[DEC]`` and the prompt included. The score of a
 sequence is the mean log-probability of its generated tokens, the ending ``[SEP]`` included.
+Reserved words (``[MASK]``, ``[unused7]``) are never chosen: a model that has learned little would.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ def generate(
         return []
     source = read_guidance(network, image, tag_ids, tag_mask)
     words = torch.tensor(start, device=image.device).expand(len(image), -1)
-    found = _search(network.decoder, source, words, tokenizer.sep, rules)
+    found = _search(network.decoder, source, words, tokenizer, rules)
     texts = (tokenizer.decode(row[len(start) :]) for row in found.words[:, 0].tolist())
     return [Caption(*pair) for pair in zip(texts, found.scores[:, 0].tolist(), strict=True)]
 
@@ -181,17 +182,20 @@ class _Reader:
 
 
 def _search(
-    decoder: GenerationDecoder, source: Source, prompt: Tensor, end: int, rules: _Rules
+    decoder: GenerationDecoder, source: Source, prompt: Tensor, tokenizer: Tokenizer, rules: _Rules
 ) -> _Sequences:
     """Return finished sequences, the best first, that begin with a prompt (batch, length)."""
-    choose = rules.choice()
+    choose, end = rules.choice(), tokenizer.sep
+    never = torch.tensor(tokenizer.reserved, device=prompt.device)
+    not_yet = torch.cat((never, torch.tensor([end], device=prompt.device)))
     reader = _Reader(decoder, source, prompt, rules.beams)
     running = _started(prompt, rules.beams)
     none = torch.full_like(running.scores, -torch.inf)
     finished = _Sequences(_filled(running.words, end, rules), none)
     open_ = torch.ones(len(prompt), dtype=torch.bool, device=prompt.device)
     for length in range(prompt.shape[1] + 1, rules.max_tokens + 1):
-        follow = _log_probabilities(reader.logits(), length - 1, end, rules)
+        barred = not_yet if length - 1 < rules.min_tokens else never  # it may not end too early
+        follow = torch.log_softmax(reader.logits(), -1).index_fill(-1, barred, -torch.inf)
         candidates, parents = _extended(running, follow, choose)
         ends = (candidates.words[..., -1] == end) | (length == rules.max_tokens)
         generated = length - prompt.shape[1]
@@ -211,14 +215,6 @@ def _started(prompt: Tensor, beams: int) -> _Sequences:
     scores = torch.full((len(prompt), beams), -torch.inf, device=prompt.device)
     scores[:, 0] = 0
     return _Sequences(prompt[:, None].expand(-1, beams, -1), scores)
-
-
-def _log_probabilities(logits: Tensor, length: int, end: int, rules: _Rules) -> Tensor:
-    """Return log-probabilities of the words that may follow; the end may not come too early."""
-    scores = torch.log_softmax(logits, -1)
-    if length < rules.min_tokens:
-        scores[..., end] = -torch.inf
-    return scores
 
 
 def _extended(running: _Sequences, follow: Tensor, choose: Choose) -> tuple[_Sequences, Tensor]:

@@ -8,6 +8,7 @@ last two are ``[DEC]`` and ``[ENC]``, which begin what the decoder and the inter
 from __future__ import annotations
 
 import json
+import re
 import string
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -31,6 +32,7 @@ MAX_WORDS: Final = 30
 MEMO: Final = 1 << 14  # tags whose ids are remembered
 _BERT: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _OURS: Final = ("[DEC]", "[ENC]")
+_RESERVED: Final = re.compile(r"\[(?!SEP\]).+\]")  # [unused7]: no caption has them; [SEP] ends one
 _BETWEEN: Final = "|"
 _LETTERS: Final = string.ascii_lowercase + string.digits
 _MARKS: Final = "|,'-&?/"
@@ -55,6 +57,7 @@ class Tokenizer:
         self.dec, self.enc = (ids[word] for word in _OURS)
         self._between = ids[_BETWEEN]
         self._special = {ids[word] for word in (*_BERT, *_OURS)}
+        self.reserved = tuple(i for word, i in ids.items() if _RESERVED.fullmatch(word))
         self._tags: dict[str, Sequence[int]] = {}
         self._pieces = _untrained(models.WordPiece(ids, unk_token="[UNK]"))  # noqa: S106
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -49,6 +51,7 @@ def plain_greedy(network: Network, image: Tensor, tags: Tokens, length: int) -> 
     while words[-1] != tokenizer.sep and len(words) < length:
         hidden, _ = network.decoder(torch.tensor([words]), network.decoder.look_up(states), mask)
         scores = network.decoder.logits(hidden[0, -1]).log_softmax(-1)
+        scores[list(tokenizer.reserved)] = -torch.inf
         if len(words) < SHORT["min_tokens"]:
             scores[tokenizer.sep] = -torch.inf
         words.append(int(scores.argmax()))
@@ -139,6 +142,7 @@ def test_search_equals_the_field_s(beams: int, padding: bool) -> None:
                 min_length=SHORT["min_tokens"],
                 max_length=SHORT["max_tokens"],
                 do_sample=False,
+                suppress_tokens=list(tokenizer.reserved),
                 use_cache=False,
                 eos_token_id=tokenizer.sep,
                 pad_token_id=tokenizer.pad,
@@ -185,12 +189,24 @@ def test_lengths(least: int, most: int, how: dict[str, object]) -> None:
             network.decoder,
             read_guidance(network, small_images(5), *tags_of(5)),
             words,
-            tokenizer.sep,
+            tokenizer,
             _Rules(min_tokens=least, max_tokens=most, **rules),  # type: ignore[arg-type]
         )
         rows = found.words[:, 0].tolist()
         seen |= {row.index(tokenizer.sep) if tokenizer.sep in row else most for row in rows}
     assert least <= min(seen) <= max(seen) <= most  # tokens before [SEP]
+
+
+@pytest.mark.parametrize("how", [{}, {"beams": 3}, {"nucleus": 0.9}])
+def test_reserved_words_are_never_chosen(how: dict[str, object]) -> None:
+    tokenizer, network = small_tokenizer(), deepcopy(small_network(0))
+    named = [tokenizer.words[i] for i in tokenizer.reserved]
+    assert {"[PAD]", "[UNK]", "[MASK]", "[CLS]", "[DEC]", "[ENC]"} < {*named}
+    assert "[SEP]" not in named and sum("unused" in word for word in named) > 0
+    with torch.no_grad():
+        network.decoder.bias[list(tokenizer.reserved)] += 100
+    found = captions(network, small_images(5), tags_of(5), **how)
+    assert all(one.text and "[" not in one.text for one in found)
 
 
 def test_released_padding_is_attended_to() -> None:
