@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.grouping import gathered
+from pipeline.grouping import gathered, temporary_database
 from pipeline.source_rows import BadRow, Row, SourceRow, merge
+from vocab.errors import InputError
 
 kinds = st.sampled_from(["a.jpg", "b.jpg", "c.jpg", "", None])
 
@@ -38,3 +40,11 @@ def test_captions_keep_the_order_of_the_file_and_the_first_position() -> None:
         SourceRow(0, "a.jpg", ("caption 0", "caption 2", "caption 3")),
         SourceRow(1, "b.jpg", ("caption 1",)),
     ]
+
+
+def test_a_full_temporary_directory_is_one_line_that_says_what_to_do() -> None:
+    message = r"cc.tsv: grouping its captions failed \(database or disk is full\); free space"
+    with pytest.raises(InputError, match=message), temporary_database("cc.tsv") as database:
+        database.execute("CREATE TABLE rows (caption TEXT)")
+        database.execute("PRAGMA max_page_count = 2")
+        database.execute("INSERT INTO rows VALUES (?)", ("a dog" * 10_000,))

@@ -104,3 +104,10 @@ def test_other_directories_than_those_of_the_candidates_are_refused(
     other = corpora(tmp_path / "other", {"sbu": TWO["vg"]})
     with pytest.raises(InputError, match="source sbu is no source of the candidates"):
         count_unions([*mined, *other], classes, candidates, WEIGHTS)
+
+
+def test_a_directory_that_is_not_finished_is_refused(tmp_path: Path, mined: list[str]) -> None:
+    candidates = counted(tmp_path, mined)
+    (Path(mined[1]) / "COMPLETED").unlink()
+    with pytest.raises(InputError, match=re.escape(mined[1])):
+        count_unions(mined, [frozenset([DOG])], candidates, WEIGHTS)

@@ -1,0 +1,69 @@
+"""All entities of a caption with all that is said of each, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from vocab.entities import kind_of
+from vocab.parser import CaptionParser, load_parser
+
+# An entity is written "modifier, modifier: name".
+ENTITIES = {
+    # numbers and quantities
+    "4 dogs on 12 beds": "four: dog; bed",
+    "many people and all children": "many: person; all: child",
+    "There are two dogs on the sofa and a cat": "two: dog; sofa; cat",
+    # portions share the entity of their whole
+    "A pair of black shoes": "black, pair of: shoe",
+    "a slice of pepperoni pizza": "slice of: pepperoni pizza",
+    "a bunch of bananas hanging from the ceiling": "banana; ceiling",
+    # names and modifiers of several words
+    "a very large red double decker bus": "large, red: double decker bus",
+    "A light blue shirt": "light blue: shirt",
+    "A dark room": "dark: room",
+    "A red colored door": "red: door",
+    "A red, white and blue flag": "red, white, blue: flag",
+    "A wood and metal bench": "wood; metal; wood, metal: bench",
+    "a hand holding a pink and green kite": "hand; pink, green: kite",
+    "a city street and a hotel room": "city street; hotel room",
+    # said by a clause
+    "The woman seems tired and cold": "tired, cold: woman",
+    "The towel is folded": "folded: towel",
+    "a parked car and a running man": "parked: car; running: man",
+    # parts
+    "A brown-haired woman": "brown: hair; woman",
+    # nothing is said, or it is said not to be there
+    "More people on the other side": "person",
+    "A man without a shirt": "man",
+    "A street with no cars": "street",
+    "It is raining": "",
+}
+
+
+@pytest.fixture(scope="module")
+def parser() -> CaptionParser:
+    return load_parser(batch_size=64)
+
+
+@pytest.mark.parametrize("caption", ENTITIES)
+def test_a_caption_has_these_entities_and_no_other(parser: CaptionParser, caption: str) -> None:
+    (graph,) = parser.parse([caption])
+    found = [
+        ", ".join(entity.modifiers) + (": " if entity.modifiers else "") + entity.head
+        for entity in graph.entities
+    ]
+    assert found == [line for line in ENTITIES[caption].split("; ") if line]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("beach", "scene"),
+        ("living room", "scene"),
+        ("hotel room", "scene"),
+        ("dog", "object"),
+        ("beach ball", "object"),
+    ],
+)
+def test_a_place_is_a_scene_by_its_last_word(name: str, kind: str) -> None:
+    assert kind_of(name) == kind
