@@ -59,7 +59,9 @@ TRIPLES = {
     "A boy wearing sunglasses standing on a beach": "boy wear sunglasses; boy stand on beach",
     "A woman in a dress with a hat": "woman wear dress; dress with hat",
     "A man with a beard and glasses smiling": "man with beard; man wear glasses; man smile -",
-    "A man wearing a shirt and black pants jumps": "man wear shirt; man wear pants; man jump -",
+    "a man wearing a blue shirt and black pants jumps": (
+        "man wear shirt; man wear pants; man jump -"
+    ),
     # passive
     "The cake is being cut by a bride": "bride cut cake",
     "A photo drawn by a child": "child draw photo",
