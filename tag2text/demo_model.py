@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tag2text.command_search import caption_parser
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from train.search import Found
 
 LIBRARIES: Final = ("torch", "timm", "tokenizers", "safetensors", "braceexpand")
+PRETRAINED: Final = "pretrained"
 AMONG: Final = 100  # images that a text is searched among
 CANDIDATES: Final = 16  # of them that matching looks at
 SHOWN: Final = 12  # images on the page, of each sort
@@ -44,12 +45,12 @@ def missing_library() -> str | None:
 def run_model_demo(config: ModelDemo, say: Say) -> None:
     """Train, evaluate on unseen scenes, tag, caption and search them, and write one page."""
     learned, unseen = _split(config.shards)
-    model = _train(config, learned, say)
-    found = _evaluate(model, unseen, say)
+    model, tag_weight = _tune(_learn(config, learned, say), learned[-1], say)
+    found = _evaluate(model, unseen, tag_weight, say)
     _look(model, unseen, say)
-    searches = _search(config, model, unseen, say)
+    searches = _search(config, model, unseen, tag_weight, say)
     page = config.output / "report.html"
-    _write_page(page, found, searches, config.output / "model" / "log.jsonl")
+    _write_page(page, found, searches, config.output / PRETRAINED / "log.jsonl")
     say("report", "open this page in a browser", page)
 
 
@@ -59,30 +60,46 @@ def _split(shards: Path) -> tuple[list[str], str]:
     return learned, unseen
 
 
-def _train(config: ModelDemo, learned: list[str], say: Say) -> Tag2Text:
-    from model.tag2text import Tag2Text
+def _learn(config: ModelDemo, learned: list[str], say: Say) -> Path:
+    """Train all tasks, then captions, guided by the tags that the model itself recognises."""
+    common = {"train_data": tuple(learned), "seed": config.seed}
+    first = _train("train", config.output / PRETRAINED, say, **common, steps=config.steps)
+    second = {"task": "caption", "init": str(first), "lr": 7e-4, "warmup": 20}
+    steps = -(-config.steps * 2 // 5)
+    return _train("captions", config.output / "model", say, **common, **second, steps=steps)
+
+
+def _train(name: str, output: Path, say: Say, **flags: Any) -> Path:
+    """Run what ``tag2text train`` runs; return the model's directory."""
     from train.config import train_config
     from train.loop import train
     from vocab.errors import StoppedError
 
     begin = time.monotonic()
-    settings = train_config(
-        "tiny",
-        output=str(config.output / "model"),
-        train_data=tuple(learned),
-        steps=config.steps,
-        save_every=config.steps,
-        seed=config.seed,
-    )
+    settings = train_config("tiny", output=str(output), save_every=flags["steps"], **flags)
     made = train(settings)
     if made is None:
         raise StoppedError("stopped while training")
-    seconds = time.monotonic() - begin
-    say("train", f"{settings.steps:,} steps in {seconds:.0f} s", made)
-    return Tag2Text.from_pretrained(made)
+    say(name, f"{settings.steps:,} steps in {time.monotonic() - begin:.0f} s", made)
+    return made
 
 
-def _evaluate(model: Tag2Text, unseen: str, say: Say) -> tuple[Evaluation, Evaluation]:
+def _tune(made: Path, learned: str, say: Say) -> tuple[Tag2Text, float]:
+    """Return the model with thresholds that fit learned scenes, and the tags' weight in search."""
+    from model.tag2text import Tag2Text
+    from train.evaluation_data import read_shards
+    from train.tuning import tune
+
+    model = Tag2Text.from_pretrained(made)
+    tuned = tune(model, read_shards([learned], model.vocabulary), batch_size=32)
+    tuned.vocabulary.save(made / "vocabulary")
+    say("tune", f"{tuned.found} thresholds, on scenes that it has learned from", made)
+    return Tag2Text(model.network, tuned.vocabulary, model.tokenizer), tuned.tag_weight
+
+
+def _evaluate(
+    model: Tag2Text, unseen: str, tag_weight: float, say: Say
+) -> tuple[Evaluation, Evaluation]:
     """Return the figures of tags and captions, and those of retrieval among some images."""
     from train.evaluate import EvaluationConfig, Helpers, evaluate
     from train.evaluation_data import read_shards
@@ -92,7 +109,7 @@ def _evaluate(model: Tag2Text, unseen: str, say: Say) -> tuple[Evaluation, Evalu
         tasks=("tagging", "captioning"), batch_size=32, shown=SHOWN, candidates=CANDIDATES
     )
     found = evaluate(model, data, settings, Helpers(parse=caption_parser()))
-    fewer = replace(settings, tasks=("retrieval",), shown=0)
+    fewer = replace(settings, tasks=("retrieval",), shown=0, tag_weight=tag_weight)
     retrieved = evaluate(model, data.take(AMONG), fewer)
     own = {**found.figures(), **retrieved.figures()}
     say("evaluate", f"on {found.images:,} scenes that it has not seen")
@@ -115,7 +132,9 @@ def _look(model: Tag2Text, unseen: str, say: Say) -> None:
     say("caption", f'"{caption.text}"')
 
 
-def _search(config: ModelDemo, model: Tag2Text, unseen: str, say: Say) -> list[Found]:
+def _search(
+    config: ModelDemo, model: Tag2Text, unseen: str, tag_weight: float, say: Say
+) -> list[Found]:
     from train.index import Index, build_index, shard_entries
     from train.search import search
 
@@ -123,7 +142,10 @@ def _search(config: ModelDemo, model: Tag2Text, unseen: str, say: Say) -> list[F
     made = build_index(model, shard_entries([unseen]), folder, batch_size=32)
     say("index", f"{made.images:,} images", folder)
     opened = Index.open(folder)
-    found = [search(opened, model, text, parse=parse, top=SHOWN, rerank=SHOWN) for text in QUERIES]
+    found = [
+        search(opened, model, text, parse=parse, top=SHOWN, tag_weight=tag_weight)
+        for text in QUERIES
+    ]
     for one in found:
         best = one.hits[0]
         say("search", f'"{one.query}": {", ".join(t.tag for t in best.matching)}', best.entry.name)

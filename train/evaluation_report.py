@@ -101,14 +101,15 @@ def _lead(found: Evaluation) -> str:
 
 def headline(found: Evaluation) -> Iterable[tuple[str, str]]:
     """Return the figures that come first, by name: (name, figure)."""
-    own = found.figures()
+    own, way = found.figures(), found.best_retrieval()
+    first = "" if way is None else f"images found first by text ({way.method})"
     shown = {
         "tagging/map": ("mean average precision", percent_1),
         "tagging/f1": ("F1 of tags", percent_1),
         "captioning/tag_recall": ("of the tags that people say", percent_1),
         "captioning/cider": ("CIDEr", hundred),
         "captioning/bleu_4": ("BLEU-4", hundred),
-        "retrieval/text_to_image_1": ("images found first by text", percent_1),
+        "retrieval/text_to_image_1": (first, percent_1),
     }
     return [(name, form(own[key])) for key, (name, form) in shown.items() if key in own]
 

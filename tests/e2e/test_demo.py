@@ -77,7 +77,17 @@ def test_a_model_learns_is_measured_and_searched(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     folder = tmp_path / "demo"
     text = run(["demo", "--scenes", "240", "--steps", "4", "--output", str(folder)]).stdout
-    for step in ("train", "evaluate", "tag", "caption", "index", "search", "report"):
+    for step in (
+        "train",
+        "captions",
+        "tune",
+        "evaluate",
+        "tag",
+        "caption",
+        "index",
+        "search",
+        "report",
+    ):
         assert re.search(rf"^ *{step} ", text, re.MULTILINE), step
     assert "on 40 scenes that it has not seen" in text
     page = (folder / "report.html").read_text()
