@@ -25,6 +25,16 @@ def test_what_stays_as_it_is(reason: str) -> None:
     assert not is_transient(reason)
 
 
+def test_files_that_users_have_name_these_reasons() -> None:
+    assert REASONS.keys() == {
+        *("bad_url", "dns", "dns_unavailable", "forbidden_address", "refused", "unreachable"),
+        *("timeout", "tls", "connection_lost", "bad_answer", "too_many_redirects", "opted_out"),
+        *("http_<status>", "host_given_up", "empty_file", "too_many_bytes", "not_an_image"),
+        *("truncated", "broken_image", "too_many_pixels", "too_small", "too_elongated"),
+        *("too_large", "no_image", "outside_root"),
+    }
+
+
 def test_every_reason_is_one_and_says_what_it_means() -> None:
     assert all(is_reason(reason) and meaning for reason, meaning in REASONS.items())
     assert is_reason("http_100")

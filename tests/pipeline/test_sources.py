@@ -375,6 +375,7 @@ class TestConfig:
             ({"format": "lines"}, "--format lines: has no images; add --no-image"),
             ({"format": "cc3m", "image_column": "url"}, "--image-column: only for --format tsv or"),
             ({"format": "coco", "caption_column": "alt"}, "--caption-column: only for"),
+            ({"format": "vg", "group_images": True}, "--group-images: only for --format tsv or"),
             ({"format": "jsonl", "columns": ("a",)}, "--columns: only for --format tsv or csv"),
             ({"format": "coco", "splits": ("val",)}, "--split: only for --format karpathy"),
             ({"format": "coco", "image_data": "x"}, "--image-data: only for --format vg"),

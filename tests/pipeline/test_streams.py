@@ -57,7 +57,7 @@ class TestStreams:
     @given(st.text(max_size=40), st.integers(1, 5))
     def test_marked_json_text_arrives_whole(self, text: str, size: int) -> None:
         content = text.encode("utf-8", "surrogatepass")
-        stream = streams._Marked(io.BytesIO(content))
+        stream = streams._Marked(io.BytesIO(content), streams._Depth("file"))
         read_back = b"".join(iter(lambda: stream.read(size), b"")).decode()
         assert len(read_back) >= len(text)
         if text.isprintable():
