@@ -126,7 +126,7 @@ def vg_entries(path: str, image_data: str = "") -> Iterator[Entry]:
         if regions is None:
             yield Broken(WRONG_COLUMNS, f"no list of regions in {excerpt(value)}")
             continue
-        url, coco = known.get(identity, (None, None))
+        url, coco = known.get(identity if type(identity) is int else None, (None, None))
         name = None if identity is None else f"{identity}.jpg"
         captions = [_field(region, "phrase") for region in regions]
         yield Raw(url or name, captions, (str(identity), *coco_names(coco)[1:]))

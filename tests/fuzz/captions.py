@@ -386,6 +386,7 @@ _FOUND: Final[dict[str, tuple[Given, ...]]] = {
         Given((b'{"images": [{"id": %b}], "annotations": []}' % _DEEP,)),
         Given((b'{"images": [], "annotations": [{"image_id": 1, "caption": "\\ud800"}]}',)),
     ),
+    "vg": (Given((b'[{"id": [1], "regions": [{"phrase": "a dog"}]}]',)),),
     "sbu": (Given((b'[["\\udfff"]]',)), Given((b'{"image_urls": [%b]}' % _DEEP,))),
     "karpathy": (Given((b'{"images": [{"split": %b}]}' % _DEEP,)),),
     "jsonl": (Given((b'{"caption": %b}' % DIGITS.encode(),)),),
