@@ -195,7 +195,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=6000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--ablations", action="store_true")
-    parser.add_argument("--steps", type=int, nargs=2, default=[750, 300])
+    parser.add_argument("--steps", type=int, nargs=2, default=[680, 280])
     parser.add_argument("--batch", type=int, default=16, help="images a process")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--work", type=Path, default=Path(".bench") / "learning")
