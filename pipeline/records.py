@@ -126,10 +126,14 @@ def read_batches(
             missing = set(columns or ()) - set(file.schema_arrow.names)
             if missing:  # Arrow would leave them out without a word
                 raise pa.ArrowKeyError(f"no column {min(missing)}")
+            rows = 0
             for batch in file.iter_batches(batch_rows, columns=columns, use_threads=False):
                 _check(batch, schema)
+                rows += batch.num_rows
                 yield batch
-    except (pa.ArrowException, OSError) as error:
+            if rows != file.metadata.num_rows:  # of a broken footer Arrow may read less
+                raise pa.ArrowInvalid(f"{rows} rows where {file.metadata.num_rows} should be")
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, FileNotFoundError):
             raise InputError(f"{path}: no such file; make its directory anew") from error
         raise InputError(f"{path}: not readable as Parquet ({error}); make it anew") from error

@@ -251,7 +251,7 @@ def _parquet_entries(path: str, config: SourceConfig) -> Iterator[Entry]:
         with open_file(path) as stream, pq.ParquetFile(stream) as file:
             image, _ = _places(path, file.schema_arrow.names, config)
             names = [config.caption_column] + [config.image_column] * (image is not None)
-            batches = file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False)
+            batches, rows = file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False), 0
             for batch in batches:
                 captions = _values(batch.column(config.caption_column))
                 images = (
@@ -259,8 +259,11 @@ def _parquet_entries(path: str, config: SourceConfig) -> Iterator[Entry]:
                     if image is not None
                     else [None] * len(captions)
                 )
+                rows += len(captions)
                 yield from map(_cell_entry, images, captions)
-    except pa.ArrowException as error:
+            if rows != file.metadata.num_rows:  # of a broken footer Arrow may read less
+                raise pa.ArrowInvalid(f"{rows} rows where {file.metadata.num_rows} should be")
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not readable as Parquet ({error}); fetch it again") from error
 
 

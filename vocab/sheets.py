@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
@@ -105,6 +106,8 @@ def _openpyxl() -> Any:
     except ModuleNotFoundError as error:
         hint = install_hint("review")
         raise InputError(f"XLSX needs openpyxl: {hint}, or use TSV") from error
+    # A style or a name that it misses is no reason to speak.
+    warnings.filterwarnings("ignore", module=r"openpyxl\.")
     return openpyxl
 
 

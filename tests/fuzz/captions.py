@@ -318,6 +318,11 @@ MINED: Final = as_parquet(
 )
 
 
+def with_byte(content: bytes, at: int, byte: int) -> bytes:
+    """Return a file with one byte changed; ``at`` counts from its end, where a footer stands."""
+    return content[:at] + bytes((byte,)) + content[at + 1 :]
+
+
 def _manifest(folder: Path, content: bytes) -> None:
     path = folder / "00000.parquet"
     path.write_bytes(content)
@@ -356,6 +361,7 @@ def _dumped(record: SearchStrategy[Any]) -> SearchStrategy[bytes]:
 def targets() -> Iterator[Target]:
     """Yield the targets of this module."""
     for kind in FORMATS:
+        found = _FOUND.get(kind, ())
         if kind == "parquet":
             cases: SearchStrategy[Given] = st.one_of(
                 tables(_CAPTION_TABLE), tables(_LIST_TABLE)
@@ -372,10 +378,16 @@ def targets() -> Iterator[Target]:
             run=_source(kind),
             cases=cases,
             seeds=seeds,
-            found=_FOUND.get(kind, ()),
+            found=found,
         )
     yield Target(name="manifest", run=_manifest, cases=tables(MANIFEST), seeds=(MANIFEST,))
-    yield Target(name="mined", run=_mined, cases=tables(MINED), seeds=(MINED,))
+    yield Target(
+        name="mined",
+        run=_mined,
+        cases=tables(MINED),
+        seeds=(MINED,),
+        found=(with_byte(MINED, *_NO_ROWS_MINED), with_byte(MINED, *_NO_TEXT_MINED)),
+    )
     names = b"1.jpg\n000000000042\nhttp://example.org/a/1.jpg\n"
     yield Target(name="exclude", run=_excluded, cases=broken((names,)), seeds=(names,))
 
@@ -390,4 +402,11 @@ _FOUND: Final[dict[str, tuple[Given, ...]]] = {
     "sbu": (Given((b'[["\\udfff"]]',)), Given((b'{"image_urls": [%b]}' % _DEEP,))),
     "karpathy": (Given((b'{"images": [{"split": %b}]}' % _DEEP,)),),
     "jsonl": (Given((b'{"caption": %b}' % DIGITS.encode(),)),),
+    # A footer that says less rows, and one whose names are not UTF-8.
+    "parquet": (
+        Given((with_byte(_CAPTION_TABLE, -475, 0),)),
+        Given((with_byte(_CAPTION_TABLE, -508, 0xB2),)),
+    ),
 }
+_NO_ROWS_MINED: Final = (-2765, 0)
+_NO_TEXT_MINED: Final = (-3169, 0xB2)

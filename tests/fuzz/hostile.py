@@ -231,7 +231,7 @@ def broken_folders(draw: DrawFn, whole: dict[str, bytes], names: Sequence[str]) 
         if draw(st.integers(0, 15)) == 0:
             files.pop(name, None)
         else:
-            files[name] = draw(_broken_file(files.get(name, b"")))
+            files[name] = draw(_broken_file(whole.get(name, b"")))
     return files
 
 
