@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from pipeline.images import (
     BYTE_LIMIT,
@@ -296,3 +296,23 @@ def test_real_images_are_measured_as_pillow_does() -> None:
         content = file.read_bytes()
         with Image.open(file) as image:
             assert measure(content) == Header(image.format or "", *image.size)
+
+
+def test_a_narrow_image_keeps_a_pixel() -> None:
+    made = prepare(picture(size=(4, 2000)), ImageSettings(image_size=2))
+    assert (made.width, made.height) == (2, 1000)
+    made = prepare(picture(size=(2000, 40)), ImageSettings(image_size=1))
+    assert (made.width, made.height) == (50, 1)
+
+
+def test_a_large_jpeg_is_decoded_no_larger_than_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded = []
+    transpose = ImageOps.exif_transpose
+
+    def seen(image: Image.Image) -> Image.Image:
+        decoded.append(image.size)
+        return transpose(image)
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", seen)
+    prepare(picture(size=(800, 640)), ImageSettings(image_size=80))
+    assert decoded == [(200, 160)]

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.labelled import Captioned, LabelPacker, read_captioned
+from pipeline.labelled import (
+    COMMAND,
+    INDEX,
+    LABELLED_SCHEMA,
+    LABELS,
+    SIZES,
+    Captioned,
+    LabelPacker,
+    read_captioned,
+)
 from pipeline.records import MINED_SCHEMA, RowWriter
 from tests.factories import Captions, write_mined
 from vocab.errors import InputError
@@ -116,3 +125,19 @@ def test_labels_are_the_sorted_union(tags: list[frozenset[int]]) -> None:
     ids = tuple(tuple(sorted(row)) for row in tags)
     labels = Captioned("k", "s", "i", ("c",) * len(tags), ids).labels()
     assert labels == sorted(frozenset().union(*tags))
+
+
+def test_what_readers_elsewhere_rely_on_keeps_its_name_and_type() -> None:
+    assert (LABELS, INDEX, SIZES, COMMAND) == ("labels.npy", ".index", "sizes.json", "shards")
+    columns = {field.name: str(field.type) for field in LABELLED_SCHEMA}
+    assert columns == {
+        "key": "string",
+        "url": "string",
+        "width": "int32",
+        "height": "int32",
+        "captions": "list<item: string>",
+        "tags": "list<item: int32>",
+        "format": "string",
+        "bytes": "int32",
+    }
+    assert not any(field.nullable for field in LABELLED_SCHEMA)

@@ -362,3 +362,23 @@ def test_a_fault_of_ours_is_raised_and_not_waited_for(monkeypatch: pytest.Monkey
 
 def test_no_urls_no_outcomes() -> None:
     assert collect([]) == []
+
+
+def test_the_longest_rest_is_waited_for() -> None:
+    clock = Clock()
+    turns = Turns(urls(a=1), Politeness(max_wait=60), clock=clock)
+    (task,) = free(turns)
+    assert not failed(turns, task, "http_503", retry_after=60)
+    clock.now += 60
+    assert free(turns) == [task]
+
+
+def test_a_host_that_has_answered_is_given_up_after_ten_failures() -> None:
+    turns = Turns(urls(a=20), Politeness(per_host=1, retries=0), clock=Clock())
+    (task,) = free(turns)
+    answered(turns, task)
+    failures = 0
+    while turns.refusal(task := free(turns)[0]) is None:
+        failed(turns, task, "refused")
+        failures += 1
+    assert failures == 10

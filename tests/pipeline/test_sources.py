@@ -103,6 +103,8 @@ class TestOfficialForms:
             (3, "val2014/COCO_val2014_000000000003.jpg", ("restval 0", "restval 1")),
         ]
         assert bad(rows) == [(4, "wrong_columns")]
+        names = [row.names for row in rows if isinstance(row, SourceRow)]
+        assert names == [("1", "000000000001"), ("3", "000000000003")]
         assert len(good(read(file, "karpathy"))) == 4
         with pytest.raises(InputError, match="--split trian; there are .*train, val"):
             read(file, "karpathy", splits=("test", "trian"))

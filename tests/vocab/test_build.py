@@ -241,6 +241,23 @@ def test_decisions_on_another_table_that_do_not_fit_this_one_count_as_not_made(c
     assert [entry.tag.tag for entry in dropped.entries] == ["picture"]
 
 
+def test_a_name_that_no_candidate_has_is_no_place_to_merge_into(candidates):
+    votes = decide(
+        "object:cat rename kitten",  # no candidate
+        "object:jet merge object:kitten",
+        "object:man keep a",
+        "object:man drop b",
+    )
+    built = build(candidates, votes, accept_other_candidates=True, unresolved="keep")
+    assert built.ignored == (Tag("object", "cat"), Tag("object", "jet"))
+    assert "object:jet" in classes(built) and "object:man" in classes(built)
+
+
+def test_one_thing_that_is_in_the_way_is_all_that_is_said(candidates):
+    with pytest.raises(InputError, match="keep it and merge object:jet into it$"):
+        build(candidates, decide("object:jet rename plane"))
+
+
 def test_a_decision_about_no_candidate_is_refused_even_without_a_snapshot(candidates):
     with pytest.raises(InputError, match="^object:cat was decided on but is no candidate"):
         build(candidates, decide("object:cat drop"))

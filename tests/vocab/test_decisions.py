@@ -237,6 +237,7 @@ GOOD = line()
         (line(ts=1.5), "ts is not a whole number of 0 or more"),
         (line(ts=True), "ts is not a whole number of 0 or more"),
         (line(ts=2**60), "ts is not a whole number of 0 or more"),
+        (line(ms=2**53), "ms is not a whole number of 0 or more"),
         (line(ms="3"), "ms is not a whole number of 0 or more"),
         (line(id=1), "id is not a text"),
         (line(by=None), "by is not a text"),
