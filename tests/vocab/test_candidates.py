@@ -18,6 +18,7 @@ from vocab.candidates import (
     parse_quota,
     parse_weights,
     read_candidates,
+    refuse_unknown_weights,
     select,
     write_candidates,
 )
@@ -288,3 +289,9 @@ def test_the_counts_of_a_row_that_was_read_are_a_mapping(tmp_path):
     assert sorted(row.sources.items()) == [("coco", 10), ("sbu", 4)]
     with pytest.raises(KeyError):
         row.sources["vg"]
+
+
+def test_a_weight_of_no_source_is_refused_with_those_there_are():
+    refuse_unknown_weights({"coco": 2.0}, ["vg", "coco"])
+    with pytest.raises(InputError, match=r"^unknown source cocoa, sbv \(known: coco, vg\)$"):
+        refuse_unknown_weights({"sbv": 1.0, "cocoa": 2.0}, ["vg", "coco"])

@@ -187,6 +187,29 @@ def test_what_is_not_on_the_disk_is_taken_back(tmp_path, monkeypatch):
         assert writer.path.read_bytes() == before
 
 
+def test_what_is_appended_and_the_name_of_a_new_log_are_flushed_before_it_returns(
+    tmp_path, monkeypatch
+):
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda number: flushed.append(os.fstat(number).st_ino))
+    path = log_path(tmp_path, "ann")
+    with open_log(path) as writer:
+        writer.append(keep())
+        assert flushed == [path.stat().st_ino, tmp_path.stat().st_ino]
+        writer.append(keep("cat"))
+        assert flushed[2:] == [path.stat().st_ino]
+
+
+def test_a_log_is_no_program_and_leaves_no_file_open(tmp_path):
+    with open_log(log_path(tmp_path, "ann")) as writer:
+        writer.append(keep())
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(20):
+            writer.append(keep())
+        assert len(os.listdir("/proc/self/fd")) == before
+    assert log_path(tmp_path, "ann").stat().st_mode & 0o111 == 0
+
+
 def test_a_folder_that_is_gone_or_a_log_that_is_a_link_is_one_line(tmp_path):
     with open_log(log_path(tmp_path / "log", "ann")) as writer:
         shutil.rmtree(tmp_path / "log")
