@@ -31,6 +31,7 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs the real captio
         ("our #sunset at the beach", "our sunset at the beach"),
         ("ﬁne ｄｏｇ\u200b", "fine dog"),
         ("a cat\x00 on\x07 a mat 😀", "a cat on a mat"),
+        ("a\ud800cat\u0378on\ue000a\u2028mat\u2029here", "a cat on a mat here"),
         ("close - up of a cat in a t - shirt", "close-up of a cat in a t-shirt"),
         ("Red shoes | Shop", "red shoes , shop"),
         ("", ""),
