@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -128,10 +129,12 @@ def read_pickle(path: Path) -> dict[str, Any]:
     dictionary.
     """
     try:
-        # Mapped where the form permits: of a file with an optimizer only the weights are read.
-        content = torch.load(
-            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd files torch asks to be told
+            # Mapped where the form permits: of a file with an optimizer only the weights are read.
+            content = torch.load(
+                path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+            )
     except pickle.UnpicklingError as error:
         raise InputError(
             f"{path}: holds more than weights, or is no checkpoint; it was not run or loaded"

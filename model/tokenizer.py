@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import string
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from logging import CRITICAL
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from vocab.errors import InputError
 from vocab.files import read_lines, write_whole
+from vocab.keys import encodable
 
 DEFAULT: Final = "bert-base-uncased"
 FILE: Final = "vocab.txt"
@@ -252,6 +254,8 @@ def _read_json(path: Path) -> list[str]:
 
 def _check(path: Path, listed: Sequence[str], words: int | None) -> None:
     """Refuse words that cannot be those of an uncased BERT, or of the model at hand."""
+    if not all(map(encodable, listed)):
+        raise InputError(f"{path}: holds words that are no Unicode text; get the file anew")
     known = set(listed)
     missing = [word for word in _NEEDED if word not in known]
     if missing:
@@ -260,7 +264,7 @@ def _check(path: Path, listed: Sequence[str], words: int | None) -> None:
             "give a WordPiece vocab.txt"
         )
     if len(known) != len(listed):
-        twice = next(word for index, word in enumerate(listed) if word in listed[:index])
+        twice = next(word for word, times in Counter(listed).items() if times > 1)
         raise InputError(f"{path}: holds {twice!r} twice; the file was edited, get it anew")
     if listed[0] != _BERT[0]:
         raise InputError(f"{path}: its first word is not [PAD], which is 0 in every BERT")

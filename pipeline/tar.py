@@ -93,7 +93,7 @@ def read_index(path: str) -> list[tuple[Member, ...]]:
         InputError: the file is missing or is no such index.
     """
     try:
-        lines = storage.read_bytes(path).decode().splitlines()
+        lines = storage.read_bytes(path).decode().removesuffix("\n").split("\n")
         samples = [tuple(_members(line.split(" "))) for line in lines[1:]]
         if lines[0] != f"{INDEX_VERSION} {len(samples)}":
             raise ValueError(f"its first line is {lines[0]!r} before {len(samples)} samples")

@@ -199,6 +199,7 @@ def targets() -> Iterator[Target]:
         found=(
             {"tokenizer.json": b"[" * DEPTH},
             {"tokenizer.json": b'{"model": []}'},
+            {"tokenizer.json": other["tokenizer.json"].replace(b'"[unused0]"', b'"\\ud800"')},
             {"tokenizer.json": b'{"model": {"vocab": {"a": "b", "c": 1}, "type": "WordPiece"}}'},
             {"tokenizer.json": other["tokenizer.json"].replace(b'"a"', b'"\\ud800"')},
             {"vocab.txt": words["vocab.txt"].replace(b"\nb\n", b"\na\n")},
