@@ -14,7 +14,7 @@ TOOLS := $(VENV)/installed-tools
 FILES := setup.cfg pyproject.toml constraints.txt constraints-cloud.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-data test test-all lint hooks dist bench clean
+.PHONY: help install demo demo-data test test-all coverage lint hooks dist bench clean
 
 help: ## show this list
 	@grep -E '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+).*:.*## /\1\t/' | expand -t 12
@@ -47,13 +47,19 @@ demo-data: $(INSTALLED) ## the demo without a model, and so without PyTorch: a m
 	$(BIN)/tag2text demo --output demo --steps 0
 
 # Workers keep to one core each: with more threads than cores PyTorch's wait for each other's turns.
-test test-all: export OMP_NUM_THREADS = 1
+test test-all coverage: export OMP_NUM_THREADS = 1
 
 test: $(TOOLS) lint ## lint, types and every test that is not slow
 	$(BIN)/python -m pytest -m 'not slow' -n 2
 
 test-all: $(TOOLS) lint ## the slow tests too
 	$(BIN)/python -m pytest -n 2
+
+coverage: $(TOOLS) ## lines and branches that the tests reach, those that are not slow
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -m 'not slow'
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 lint: $(TOOLS) ## ruff and mypy
 	$(BIN)/ruff check .
@@ -74,4 +80,5 @@ bench: $(TOOLS) ## measure against the peers (needs the real captions; DATA=dire
 	$(BIN)/python -m benchmarks.run $(if $(DATA),--data $(DATA))
 
 clean: ## remove what the demo, the build, the benchmarks and the tools made
-	rm -rf demo build dist .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf demo build dist .bench .coverage .coverage.*
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
