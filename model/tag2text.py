@@ -92,7 +92,7 @@ class Tag2Text:
         """
         folder = Path(directory)
         if not (folder / WEIGHTS).exists():
-            raise InputError(f"{folder}: has no {WEIGHTS}, so it is no model; check the path")
+            raise InputError(_no_model(folder))
         config = from_json("\n".join(read_lines(folder / CONFIG)))
         vocabulary = Vocabulary.load(folder / "vocabulary")
         _check_fingerprint(folder, vocabulary)
@@ -346,6 +346,15 @@ class Tag2Text:
                 "part; train one with alignment"
             )
         return self.network.alignment
+
+
+def _no_model(folder: Path) -> str:
+    """Say why a directory is no model; the output of a training run holds one."""
+    if not folder.is_dir():
+        return f"{folder}: no such directory; check the path to the model"
+    inner = folder / "model"
+    hint = f"give {inner}" if (inner / WEIGHTS).exists() else "check the path"
+    return f"{folder}: has no {WEIGHTS}, so it is no model; {hint}"
 
 
 def _check_fingerprint(folder: Path, vocabulary: Vocabulary) -> None:

@@ -68,6 +68,7 @@ def render(title: str, numbers: Numbers) -> str:
     """Return the page."""
     hosts = shares(numbers.outcomes, "host")
     named = sum(bool(share.name) for share in hosts)
+    most = f", up to {_HOSTS} of {named:,}" if named > _HOSTS else ""
     body = f"""<header>
 <h1>{text(title)}</h1>
 {_totals(numbers, named)}
@@ -78,8 +79,7 @@ def render(title: str, numbers: Numbers) -> str:
 <div class="charts wide">{_sources(numbers)}{_reasons(numbers)}</div>
 </section>
 <section><h2>Hosts</h2>
-<p class="note">Those with the most failures, up to {_HOSTS} of {named:,}: images of URLs, and what
-failed most.</p>
+<p class="note">Those with the most failures{most}: images of URLs, and what failed most.</p>
 <div class="charts">{_hosts(hosts)}</div>
 </section>
 <section><h2>Sizes</h2>

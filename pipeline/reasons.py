@@ -36,13 +36,16 @@ REASONS: Final = {
 """Every reason and its meaning; ``http_404`` and so on stand under ``http_<status>``."""
 
 _TRANSIENT: Final = re.compile(
-    "timeout|refused|unreachable|dns_unavailable|connection_lost|host_given_up"
+    "timeout|refused|unreachable|dns_unavailable|connection_lost|host_given_up|forbidden_address"
     "|http_(408|425|429|5[0-9][0-9])"
 )
 
 
 def is_transient(reason: str) -> bool:
-    """Say whether the same URL may give an image at another time (``--retry-failed``)."""
+    """Say whether the same URL may give an image later (``--retry-failed``).
+
+    A forbidden address may be permitted by then (``--allow-network``).
+    """
     return _TRANSIENT.fullmatch(reason) is not None
 
 

@@ -70,7 +70,10 @@ def new_pipeline(config: RunnerConfig) -> beam.Pipeline:
     """Return an empty pipeline for the runner of ``config``; see :meth:`RunnerConfig.options`."""
     options = config.options()
     if options.view_as(StandardOptions).runner is not None:
-        return beam.Pipeline(options=options)
+        try:
+            return beam.Pipeline(options=options)
+        except ValueError as error:  # an unknown runner, or flags that this one needs
+            raise InputError(f"Beam's flags after `--`: {' '.join(str(error).split())}") from error
     options.view_as(DirectOptions).direct_num_workers = config.workers
     environment = LocalWorkers() if config.workers > 1 else None
     return beam.Pipeline(runner=FnApiRunner(environment), options=options)

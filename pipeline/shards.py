@@ -13,7 +13,16 @@ from pipeline import storage
 from pipeline.card import dataset_card
 from pipeline.image_sources import TAR, ImageReader, folder_fingerprint, open_images
 from pipeline.images import BadImageError, EncodedImage, ImageSettings, prepare
-from pipeline.job import Job, Summary, finish, open_output, read_completed, read_info, summarise
+from pipeline.job import (
+    INFO,
+    Job,
+    Summary,
+    finish,
+    open_output,
+    read_completed,
+    read_info,
+    summarise,
+)
 from pipeline.labelled import (
     COMMAND,
     INDEX,
@@ -68,6 +77,8 @@ def write_shards(config: ShardsConfig) -> Summary:
         InputError: an input is not finished or damaged, or too many samples were bad.
     """
     mined = read_completed(config.mined, "mine")
+    if config.images is not None:
+        _refuse_other_images(config.images)
     source = read_info(config.mined)["config"]["source"]
     vocabulary = load_vocabulary(config.vocabulary)
     job = Job(
@@ -91,6 +102,18 @@ def write_shards(config: ShardsConfig) -> Summary:
         run_each_shard(make, missing, runner=config.runner)
         _describe(config.output, source, vocabulary, stems)
         return finish(job, stems)
+
+
+def _refuse_other_images(directory: str) -> None:
+    """Refuse another step's output; a directory without ``info.json`` is img2dataset's own."""
+    if storage.size(storage.join(directory, INFO)) is None:
+        return
+    command = read_info(directory).get("command")
+    if command != "download":
+        raise InputError(
+            f"{directory}: made by `tag2text {command}`, but the output of `tag2text download` "
+            "is needed here (--images)"
+        )
 
 
 def download_fingerprint(images: str, stem: str) -> str:

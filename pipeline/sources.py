@@ -184,6 +184,7 @@ def _places(path: str, columns: Sequence[str], config: SourceConfig) -> tuple[in
         if name not in columns:
             raise InputError(
                 f"{path}: no column {name!r}; give {flag}, one of {excerpt(', '.join(columns))}"
+                + ("; is it --format tsv?" if "\t" in columns[0] else "")
             )
     places = [columns.index(name) for name in named.values()]
     return (places[1] if len(places) > 1 else None), places[0]

@@ -22,6 +22,9 @@ from vocab.errors import InputError
 
 TEMPORARY = ".tmp"
 _BLOCK = 1 << 20
+# Seconds that Cloud Storage is asked again. The client's own quarter of an hour looks like a hang
+# where the network or the credentials are missing.
+_PATIENCE = 60
 
 
 class DiskFullError(InputError):
@@ -61,6 +64,8 @@ def _store(root: str, endpoint: str | None) -> tuple[Any, str]:
     if endpoint:
         scheme = endpoint.split("://", 1)[0]
         return fs.S3FileSystem(endpoint_override=endpoint, scheme=scheme), root[len("s3://") :]
+    if root.startswith(("gs://", "gcs://")):
+        root += f"?retry_limit_seconds={_PATIENCE}"
     return fs.FileSystem.from_uri(root)  # type: ignore[no-any-return]
 
 

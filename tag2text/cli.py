@@ -161,7 +161,7 @@ def _usage_line(error: Any) -> str:
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(error.format_message(), err=True)
         return ""
-    line = " ".join(error.format_message().split()).rstrip(".")
+    line = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
     command = error.ctx.command_path if error.ctx else "tag2text"
     return f"{line}; see {command} --help"
 

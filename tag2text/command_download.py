@@ -54,7 +54,7 @@ IgnoreOptOut = Annotated[
     bool, typer.Option("--ignore-opt-out", help="Keep images whose owners say noai, noindex.")
 ]
 AllowNetwork = Annotated[
-    list[str] | None, typer.Option(help="A private network to permit, as 10.1.0.0/16.")
+    list[str] | None, typer.Option(help="A private network to permit, as 10.1.0.0/16; repeatable.")
 ]
 AllowPrivate = Annotated[
     bool, typer.Option("--allow-private-addresses", help="Permit all of them, localhost too.")

@@ -20,6 +20,7 @@ from vocab.page import document, text
 STYLE: Final = (
     REPORT
     + """
+section > .chips { padding: 0; }
 .chips .had { font-weight: 600; }
 article .gone { display: grid; place-items: center; height: 220px; margin: 0; padding: 0 14px;
   color: var(--soft); background: color-mix(in srgb, var(--ink) 6%, var(--card)); }

@@ -38,7 +38,7 @@ details { margin-top: 10px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13.5px; min-width: 100%;
   font-variant-numeric: tabular-nums; }
-th, td { padding: 5px 16px 5px 0; text-align: left; vertical-align: top;
+th, td { padding: 5px 12px 5px 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 500; vertical-align: bottom; white-space: nowrap; }
 td:last-child, th:last-child { padding-right: 0; }

@@ -26,6 +26,11 @@ REASONS: Final[Mapping[str, str]] = {
     "corpus": "is common in one collection only, or is talk about the caption or its file",
     "offensive": "demeans people, or should not be guessed from a picture",
 }
+# Git merges what several people decided, and leaves the locks out.
+_GIT: Final[Mapping[str, str]] = {
+    ".gitattributes": "*.tsv text eol=lf\nlog/*.jsonl text eol=lf merge=union\n",
+    ".gitignore": "/log/*.lock\n",
+}
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _SETTINGS: Final = """\
 # A review project; docs/review.md explains it.
@@ -68,6 +73,9 @@ def start_project(
         weights=_lines(weights or {}),
         reasons=_lines(REASONS),
     )
+    for name, line in _GIT.items():
+        if not (root / name).exists():
+            write_whole(root / name, line)
     write_whole(root / FILE, settings)
     return candidates
 

@@ -297,6 +297,8 @@ def _unescape(text: str) -> str:
 
 
 def _read_summary(path: Path) -> dict[str, Any]:
+    if path.parent.is_file():
+        raise InputError(f"{path.parent}: is a file; name the vocabulary's directory")
     if not path.exists():
         raise InputError(f"{path.parent}: no vocabulary.json, so no whole vocabulary; build one")
     try:

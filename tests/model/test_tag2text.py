@@ -332,3 +332,13 @@ def test_many_texts_are_worked_on_in_parts(
     parts = model.match(images, texts)
     torch.testing.assert_close(parts.similarity, whole.similarity)
     torch.testing.assert_close(parts.probability, whole.probability)
+
+
+def test_the_output_of_a_run_is_no_model_but_holds_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no model.safetensors, so it is no model; check"):
+        Tag2Text.from_pretrained(tmp_path)
+    tiny_model().save_pretrained(tmp_path / "model")
+    with pytest.raises(InputError, match=f"is no model; give {tmp_path / 'model'}$"):
+        Tag2Text.from_pretrained(tmp_path)
+    with pytest.raises(InputError, match="none: no such directory"):
+        Tag2Text.from_pretrained(tmp_path / "none")

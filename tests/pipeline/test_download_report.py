@@ -198,6 +198,7 @@ def test_many_hosts_are_cut_and_many_shards_grouped(tmp_path: Path) -> None:
 def test_nothing_fetched_is_a_page_too(tmp_path: Path) -> None:
     found = page(write_download(tmp_path / "images", [[]]), tmp_path)
     assert "0 URLs" in found.text
+    assert "the most failures: images" in found.text
 
 
 def test_what_is_no_download_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,10 @@ import pytest
 
 from pipeline.reasons import REASONS, is_reason, is_transient
 
-LATER = ("timeout", "refused", "unreachable", "dns_unavailable", "connection_lost")
+LATER = (
+    *("timeout", "refused", "unreachable", "dns_unavailable", "connection_lost"),
+    "forbidden_address",
+)
 
 
 @pytest.mark.parametrize(

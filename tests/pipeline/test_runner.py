@@ -87,3 +87,12 @@ def test_a_full_disk_stops_the_job_with_one_line(tmp_path: Path, workers: int) -
 def test_no_shards_run_nothing(tmp_path: Path) -> None:
     run_each_shard(Touch(str(tmp_path)), [], runner=RunnerConfig())
     assert storage.list_names(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("NoSuchRunner", "NoSuchRunner"), ("DataflowRunner", "project")]
+)
+def test_what_beam_says_of_a_runner_is_one_line(name: str, words: str) -> None:
+    config = RunnerConfig(flags=(f"--runner={name}",))
+    with pytest.raises(InputError, match=f"^Beam's flags after `--`: .*{words}"):
+        new_pipeline(config)

@@ -358,3 +358,10 @@ def test_names_of_shards_go_both_ways() -> None:
     assert labelled_stem("my_set", "00007") == "my_set-000007"
     assert mined_stem("my_set-000007") == "00007"
     assert mined_stem(labelled_stem("a", "123456")) == "123456"
+
+
+def test_images_of_another_step_are_refused(tmp_path: Path) -> None:
+    mined_of_urls(tmp_path, 1)
+    config = configured(tmp_path, image_root=None, images=str(tmp_path / "mined"))
+    with pytest.raises(InputError, match=r"made by `tag2text mine`.*download` is needed here"):
+        write_shards(config)

@@ -250,6 +250,8 @@ class TestColumns:
     def test_what_is_not_parquet_is_named(self, file: Path) -> None:
         with pytest.raises(InputError, match="input: not readable as Parquet"):
             read(write(file, "caption\n"), "parquet")
+        with pytest.raises(InputError, match="no column 'caption'.*is it --format tsv"):
+            read(write(file, "image\tcaption\n"), "csv")
         with pytest.raises(InputError, match="no column 'caption'"):
             pq.write_table(pa.table({"image": ["1"]}), file)
             read(file, "parquet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import errno
 import hashlib
 from pathlib import Path
@@ -63,3 +64,10 @@ def test_a_place_that_cannot_be_written_is_one_clear_line(number: int) -> None:
 def test_an_unknown_store_is_refused_in_one_line() -> None:
     with pytest.raises(InputError, match="nostore://bucket/x"):
         storage.read_bytes("nostore://bucket/x")
+
+
+def test_cloud_storage_is_not_waited_for_as_long_as_its_client_would() -> None:
+    # Not the cached one: a test with an emulator in this process would get it.
+    store, bucket = storage._store.__wrapped__("gs://bucket/", None)
+    assert bucket == "bucket"
+    assert store.__reduce__()[1][0]["retry_time_limit"] == datetime.timedelta(seconds=60)

@@ -115,7 +115,7 @@ def test_what_cannot_be_read_fails_alone(model: Path, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (["tag", "{folder}", "--model", "/no/model"], "/no/model: has no model.safetensors"),
+        (["tag", "{folder}", "--model", "/no/model"], "/no/model: no such directory"),
         (["tag", "{folder}", "--model", "{model}", "--labels", "doge"], r"near: dog"),
         (["caption", "{folder}/*.gif", "--model", "{model}"], "no image there"),
         (["caption", "{folder}", "--model", "{model}", "--max-tokens", "900"], "max_tokens 900"),

@@ -57,3 +57,14 @@ def test_what_is_no_table_begins_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="counts.tsv:1: the columns must be rank kind tag"):
         start_project(tmp_path / "counts.tsv", tmp_path / "review", target=2)
     assert not (tmp_path / "review").exists()
+
+
+def test_git_is_told_to_merge_logs_and_to_leave_locks_out(table: Path, tmp_path: Path) -> None:
+    root = tmp_path / "review"
+    root.mkdir()
+    (root / ".gitignore").write_text("mine\n")
+    start_project(table, root, target=2)
+    assert "log/*.jsonl text eol=lf merge=union\n" in (root / ".gitattributes").read_text()
+    assert (root / ".gitignore").read_text() == "mine\n"
+    start_project(table, tmp_path / "other", target=2)
+    assert (tmp_path / "other" / ".gitignore").read_text() == "/log/*.lock\n"

@@ -350,3 +350,9 @@ def test_a_save_that_was_cut_off_does_not_load(tmp_path):
     shutil.copy(tmp_path / "new" / "tag_list.txt", tmp_path / "old" / "tag_list.txt")
     with pytest.raises(InputError, match="has 12 classes, tag_list.txt has 1"):
         Vocabulary.load(tmp_path / "old")
+
+
+def test_a_file_is_no_vocabulary(tmp_path):
+    Vocabulary((Entry(Tag("object", "dog")),)).save(tmp_path)
+    with pytest.raises(InputError, match=r"tag_list.txt: is a file; name the vocabulary's dir"):
+        Vocabulary.load(tmp_path / "tag_list.txt")

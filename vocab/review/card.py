@@ -13,6 +13,7 @@ from vocab.highlight import find_tags
 from vocab.review.desk import Desk
 from vocab.review.evidence import Clues
 from vocab.review.lines import Line, Marks, Span, bar, clean, fit, plain, spread, wrap
+from vocab.review.lines import width as cells
 from vocab.wording import counted
 
 if TYPE_CHECKING:
@@ -239,7 +240,9 @@ def _tail(card: Card, width: int, marks: Marks) -> list[list[Span]]:
         name = tag.tag if tag.kind == card.row.kind else f"{tag.tag} ({tag.kind})"
         into = [Span(f"{number} ", "key"), Span("merge into ", "dim")]
         left = [*into, mark_of(others.get(tag), marks), Span(f" {clean(name)}")]
-        lines.append(spread(left, [Span(clean(merge.why), "dim")], width, marks.cut))
+        room = width - cells(left) - 1  # the tag is what counts: why is cut before it
+        why = fit([Span(clean(merge.why), "dim")], room, marks.cut) if room > 8 else []
+        lines.append(spread(left, why, width, marks.cut))
     return lines
 
 

@@ -146,7 +146,7 @@ class SheetScreen(Keyed[None]):
 
 
 class HelpScreen(Keyed[None]):
-    """The keys as they are now; any key shows the rest where there is one, and then leaves."""
+    """The keys as they are now; Esc leaves, any other key too once all are shown."""
 
     def __init__(self, keymap: Keymap) -> None:
         super().__init__()
@@ -163,11 +163,12 @@ class HelpScreen(Keyed[None]):
 
     def _paint(self) -> None:
         lines, room = self._lines()[self._from :], self.app.size.height
-        rest = [[Span("any key shows the rest", "dim")]] if len(lines) > room else []
+        rest = [[Span("Esc goes back, any other key shows the rest", "dim")]]
+        rest = rest if len(lines) > room else []
         self.query_one(Board).show([*lines[: room - len(rest)], *rest])
 
     def _lines(self) -> list[Line]:
-        title = "   any key goes back; per cent: the chance, as predicted, that a tag is kept"
+        title = "   per cent: the chance, as predicted, that a tag is kept"
         lines: list[Line] = [[Span("Keys", "title"), Span(title, "dim")]]
         lines.append(
             [Span("1-9".ljust(14), "key"), Span("merge into the suggestion of that number")]
@@ -181,7 +182,7 @@ class HelpScreen(Keyed[None]):
         """Go on, or leave."""
         event.stop()
         room = self.app.size.height
-        if len(self._lines()) - self._from <= room:
+        if key == "escape" or len(self._lines()) - self._from <= room:
             self.dismiss(None)
             return
         self._from += room - 1

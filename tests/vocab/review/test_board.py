@@ -199,3 +199,13 @@ def test_a_missing_source_of_captions_says_what_to_do():
     shown = " ".join(" ".join(text(screen(desk))).replace("│", " ").split())
     assert "give --mined DIR" in shown
     assert make_session().rows
+
+
+def test_a_suggestion_names_its_tag_on_a_narrow_card_too():
+    desk = told_desk()
+    why = "similar spelling, same contexts"
+    many = [Suggestion(tag("object:puppy"), why)]
+    desk.evidence.clues = lambda tag, *, limit=5, page=0: Clues(CAPTIONS, "a pet", many)
+    shown = [text(card_lines(make_card(desk, DOG), cells, 20, UNICODE)) for cells in (32, 60)]
+    assert any(line.startswith("1 merge into · puppy") for line in shown[0])
+    assert any(line.startswith("1 merge into") and line.endswith(why) for line in shown[1])
