@@ -232,6 +232,23 @@ def test_what_contradicts_itself_is_no_vocabulary(keys, more, message):
         make(*keys, **more)
 
 
+def test_thresholds_go_from_none_to_all():
+    assert [Entry(Tag("object", "dog"), threshold=t).threshold for t in (0.0, 1.0)] == [0.0, 1.0]
+
+
+def test_the_end_of_a_name_counts_in_its_own_form_before_its_singular():
+    skates = make("object:ice skates", "object:skate", "object:ice skate rink")
+    assert skates.encode([Tag("object", "white ice skates")]) == [0]
+
+
+def test_the_summary_is_of_format_1_and_text_as_it_was_written(tmp_path):
+    vocabulary = Vocabulary(SMALL.entries, SMALL.dropped, {"note": "señal"})
+    vocabulary.save(tmp_path)
+    text = (tmp_path / "vocabulary.json").read_text()
+    assert json.loads(text)["format"] == 1
+    assert "señal" in text
+
+
 @pytest.mark.parametrize("wrong", [{"images": -1}, {"threshold": 1.5}, {"threshold": float("nan")}])
 def test_an_entry_with_impossible_numbers_is_refused(wrong):
     with pytest.raises(InputError):
