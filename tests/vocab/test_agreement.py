@@ -81,6 +81,7 @@ def test_what_is_not_defined_is_none():
     assert gwet_ac1([], "+-") == gwet_ac1([["+"]], "+-") == (None, None)
     assert gwet_ac1([["+", "+"]], "+-") == (1, None)
     assert specific([["+", "+"]], "-") is None
+    assert gwet_ac1([["+", "+"], ["-", "-"]], "+-")[1] is not None  # two tags have a spread
 
 
 units = st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=4), min_size=1, max_size=12)

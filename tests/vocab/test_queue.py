@@ -8,7 +8,7 @@ from tests.vocab.test_learner import table
 from vocab.candidates import Candidates
 from vocab.errors import InputError
 from vocab.graph import KINDS, Tag
-from vocab.queue import ORDERS, PINNED, Queue
+from vocab.queue import ORDERS, PATIENCE, PINNED, SLICE, Queue
 
 TAGS = [Tag(KINDS[i % 4] if i % 3 else "object", f"tag {i * 37 % 400:03d}") for i in range(400)]
 CANDIDATES = table(*TAGS)
@@ -23,6 +23,16 @@ class Fixed:
 
     def predict(self, tag: Tag) -> float:
         return self.p[tag]
+
+
+class Counting(Fixed):
+    """Counts how often it is asked."""
+
+    asked = 0
+
+    def predict(self, tag: Tag) -> float:
+        self.asked += 1
+        return super().predict(tag)
 
 
 def through(queue: Queue) -> list[Tag]:
@@ -182,6 +192,36 @@ def test_what_was_undone_is_among_the_surest_again() -> None:
     for tag in sheet:
         queue.again(tag)
     assert set(sheet) <= set(queue.surest(True, 400))
+
+
+def test_the_surest_are_known_before_any_card_was_shown() -> None:
+    model = Fixed(p=0.2)
+    model.p[TAGS[399]] = 0.99
+    queue = Queue(CANDIDATES, model, order="effect", seed=1)
+    warm_up = queue.upcoming(100)
+    assert TAGS[399] not in warm_up
+    assert queue.surest(True, 5) == [TAGS[399]]
+
+
+def test_another_order_puts_what_was_undone_back_into_line() -> None:
+    queue = Queue(CANDIDATES, Fixed(), order="alphabetical")
+    queue.done(TAGS[5])
+    queue.again(TAGS[5])
+    assert queue.upcoming(1) == [TAGS[5]]
+    queue.reorder("frequency")
+    assert queue.upcoming(400) == TAGS
+
+
+def test_no_call_asks_the_model_about_more_than_a_slice() -> None:
+    model = Counting()
+    queue = _past_warm_up(model)
+    for _ in range(20):
+        model.asked = 0
+        ahead = queue.upcoming(30)
+        assert model.asked <= PATIENCE + 30
+        model.asked = 0
+        queue.done(ahead[0])
+        assert model.asked <= SLICE
 
 
 def test_an_unknown_order_is_refused() -> None:

@@ -90,14 +90,15 @@ def test_protection_is_undone(text):
     assert not protect(text).startswith(("=", "+", "-", "@"))
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
 @pytest.mark.parametrize("delimiter", ["\t", ";", ","])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_text_as_spreadsheets_save_it(tmp_path, encoding, delimiter, end):
     lines = [("key", "decision", "", ""), ("object:dog", '"Keep"', "", ""), ("", "", "", "")]
     text = "".join(delimiter.join(line) + end for line in lines)
     path = tmp_path / "t.csv"
-    path.write_bytes(text.encode(encoding))
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    path.write_bytes((mark + text).encode(encoding))
     assert cells(path) == [lines[0], ("object:dog", "Keep", "", "")]
 
 

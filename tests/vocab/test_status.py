@@ -53,6 +53,12 @@ def test_who_took_everything_back_is_still_there():
     assert (ann.decided, ann.per_hour, ann.last) == (0, None, 2)
 
 
+def test_five_minutes_without_an_event_are_a_pause():
+    assert PAUSE == 5 * 60_000
+    assert rate([event(1, "dog", ts=0), event(2, "cat", ts=PAUSE)]) == 12
+    assert rate([event(1, "dog", ts=0), event(2, "cat", ts=PAUSE + 1)]) is None
+
+
 def test_the_rate_counts_hours_of_work_only():
     minute = 60_000
     times = [0, minute, 2 * minute, 2 * minute + PAUSE + 1, 3 * minute + PAUSE + 1]

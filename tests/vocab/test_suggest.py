@@ -38,6 +38,7 @@ def merges(
         ("colour", "color"), ("theatre", "theater"), ("sidewalk", "side walk"),
         ("tennis racquet", "tennis racket"), ("tv show", "television show"), ("stair", "stairs"),
         ("jeans", "jean"), ("tutus", "tutu"), ("headscarve", "headscarf"), ("people", "person"),
+        ("advertising", "advertizing"), ("catalogue", "catalog"), ("organise it", "organize it"),
         ("constructions worker", "construction worker"), ("man's hat", "mans hat"),
     ],
 )  # fmt: skip
@@ -105,7 +106,7 @@ def test_a_misspelled_or_shortened_word_needs_contexts() -> None:
 
 
 def test_the_same_word_goes_before_anything_else() -> None:
-    found = merges("grey cat", "gray cats", "gray cat", senses=False)
+    found = merges("grey cat", "gray cats", "gray cat", **{"grey cat__gray cats": 0.9})
     assert found == ["gray cat", "gray cats"]
 
 
