@@ -118,8 +118,8 @@ def _spaced(words: str) -> str:
 
 def _verb_and_object(words: str) -> str:
     """Return "ride horse" for "riding a horse"."""
-    verb, *rest = (word for word in words.split() if word not in _ARTICLES)
-    return " ".join((verb_lemma(verb), *rest))
+    said = [word for word in words.split() if word not in _ARTICLES]
+    return " ".join((*map(verb_lemma, said[:1]), *said[1:]))
 
 
 class Classes:

@@ -171,7 +171,13 @@ def targets() -> Iterator[Target]:
     lists = broken((_CLASSES.encode(),)) | st.sampled_from(TEXTS).map(
         lambda text: f"{text}\ndog\n".encode("utf-8", "replace")
     )
-    yield Target(name="class-list", run=_class_list, cases=lists, seeds=(_CLASSES.encode(),))
+    yield Target(
+        name="class-list",
+        run=_class_list,
+        cases=lists,
+        seeds=(_CLASSES.encode(),),
+        found=(b"dog\na photo of a person the\n",),
+    )
     index = _index()
     yield Target(
         name="index-directory",
