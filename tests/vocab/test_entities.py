@@ -11,6 +11,7 @@ from vocab.parser import CaptionParser, load_parser
 ENTITIES = {
     # numbers and quantities
     "4 dogs on 12 beds": "four: dog; bed",
+    "5 birds and 6 cats": "five: bird; six: cat",
     "many people and all children": "many: person; all: child",
     "There are two dogs on the sofa and a cat": "two: dog; sofa; cat",
     # portions share the entity of their whole
@@ -21,6 +22,16 @@ ENTITIES = {
     "a very large red double decker bus": "large, red: double decker bus",
     "A light blue shirt": "light blue: shirt",
     "A dark room": "dark: room",
+    "A pale yellow wall": "pale yellow: wall",
+    "a bright red shoe": "bright red: shoe",
+    "a deep blue sea": "deep blue: sea",
+    "dark green and light blue stripes": "dark green, light blue: stripe",
+    "A broken window": "broken: window",
+    "An abandoned red brick factory building": "abandoned, red, brick: factory building",
+    "A red and a blue car": "red; blue: car",
+    "a brick and stone house": "brick; stone; brick, stone: house",
+    "two small brown and white dogs": "two, small, brown, white: dog",
+    "a brightly coloured kite": "brightly coloured: kite",
     "A red colored door": "red: door",
     "A red, white and blue flag": "red, white, blue: flag",
     "A wood and metal bench": "wood; metal; wood, metal: bench",
@@ -32,6 +43,7 @@ ENTITIES = {
     "a parked car and a running man": "parked: car; running: man",
     # parts
     "A brown-haired woman": "brown: hair; woman",
+    "A young red haired smiling girl": "red: hair; young: girl",
     # nothing is said, or it is said not to be there
     "More people on the other side": "person",
     "A man without a shirt": "man",

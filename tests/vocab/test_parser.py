@@ -59,6 +59,8 @@ ACTIONS = [
     # 4. base forms
     ("A man riding a wave", ["ride"]),
     ("Birds wading in a pond", ["wade"]),
+    ("A plane takes off", ["take off"]),
+    ("The man sits down", ["sit down"]),
     ("A child staring out of a window", ["stare"]),
     # the tagger's own errors
     ("a player skating on ice", ["skate"]),
