@@ -16,6 +16,7 @@ from train.search import Found, Hit
 from vocab.files import write_whole
 from vocab.graph import Tag
 from vocab.page import document, text
+from vocab.wording import counted
 
 STYLE: Final = (
     REPORT
@@ -32,10 +33,9 @@ _SIDE: Final = 288
 
 def write_sheet(path: Path, found: Iterable[Found], *, images: int) -> None:
     """Write the page, whole or not at all; ``images`` is how many were searched."""
-    searches = list(found)
     body = f"""<header><h1>Search</h1>
-<p class="note">{len(searches):,} queries over {images:,} images. {HINT}</p></header>
-<main>{sections(searches)}</main>
+<p class="note">{counted(images, "image")} searched. {HINT}</p></header>
+<main>{sections(found)}</main>
 <footer>Made by <code>tag2text search</code>.</footer>"""
     write_whole(path, document(title="Search", style=STYLE, body=body, images=True))
 

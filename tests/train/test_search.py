@@ -132,6 +132,7 @@ def test_the_page_shows_pictures_tags_and_what_is_gone(index: Index, tmp_path: P
     write_sheet(tmp_path / "page.html", [found], images=6)
     page = (tmp_path / "page.html").read_text()
     assert page.count("data:image/jpeg;base64,") == 5 and "No such file" in page
+    assert "6 images searched." in page
     assert "<b>dogs" not in page and "&lt;b&gt;dogs" in page
     assert (
         '<li class="object had">dog</li>' in page and '<li class="scene missed">beach</li>' in page
