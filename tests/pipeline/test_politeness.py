@@ -245,7 +245,7 @@ def test_the_reasons_are_a_closed_set() -> None:
     passing = {reason for reason in REASONS if is_transient(reason)}
     assert passing == {
         *("timeout", "refused", "unreachable", "dns_unavailable", "connection_lost"),
-        "host_given_up",
+        *("host_given_up", "forbidden_address"),
     }
     assert [s for s in (403, 404, 410, 429, 500, 503) if is_transient(f"http_{s}")] == [
         429,

@@ -107,7 +107,7 @@ def test_flags_that_cannot_be_meant(place: Path, flags: tuple[str, ...], message
 
 
 def test_what_is_not_there(place: Path) -> None:
-    with pytest.raises(InputError, match="is no model"):
+    with pytest.raises(InputError, match="no such directory; check the path to the model"):
         run(place, "--data", "x", model="none")
     with pytest.raises(InputError, match="no such shard"):
         run(place, "--data", str(place / "none"))
