@@ -330,7 +330,8 @@ def test_every_line_of_any_bytes_becomes_one_caption(file: Path, form: str, cont
     if form == "tsv":
         options["columns"] = ("image", "caption")
     rows = read(write(file, content), form, **options)
-    assert lost_nothing(rows, len(content.removesuffix(b"\n").split(b"\n")))
+    lines = [line.decode("utf-8", "replace") for line in content.split(b"\n")]
+    assert lost_nothing(rows, sum(bool(line.strip()) for line in lines))  # blank ones hold nothing
 
 
 @given(content=st.binary(max_size=200))
