@@ -46,7 +46,7 @@ TESTS: Final = {
     "vocab.entities": ("vocab/test_entities.py", "vocab/test_parser.py", "vocab/test_rules.py"),
     "vocab.keys": ("vocab/test_keys.py", "vocab/test_decisions.py", "vocab/test_table.py"),
     "vocab.relations": ("vocab/test_relations.py", "vocab/test_parser.py", "vocab/test_rules.py"),
-    "vocab.rules": ("vocab/test_rules.py", "vocab/test_parser.py"),
+    "vocab.rules": ("vocab/test_rules.py", "vocab/test_repair.py", "vocab/test_parser.py"),
 }
 LIBRARIES: Final = (
     "apache_beam",
