@@ -212,16 +212,24 @@ def test_another_order_puts_what_was_undone_back_into_line() -> None:
     assert queue.upcoming(400) == TAGS
 
 
-def test_no_call_asks_the_model_about_more_than_a_slice() -> None:
+def test_a_decision_brings_no_more_than_a_slice_up_to_date() -> None:
     model = Counting()
-    queue = _past_warm_up(model)
+    queue = Queue(CANDIDATES, model)
     for _ in range(20):
         model.asked = 0
-        ahead = queue.upcoming(30)
-        assert model.asked <= PATIENCE + 30
-        model.asked = 0
-        queue.done(ahead[0])
-        assert model.asked <= SLICE
+        queue.done(queue.upcoming(1)[0])
+        assert 0 < model.asked <= SLICE
+
+
+def test_patience_ends_when_every_score_has_sunk() -> None:
+    model = Counting()
+    queue = _past_warm_up(model)
+    queue.refine(400)
+    model.p.update(dict.fromkeys(model.p, 0.999))
+    queue.done(queue.upcoming(1)[0], refine=0)
+    model.asked = 0
+    assert len(queue.upcoming(40)) == 40
+    assert model.asked <= PATIENCE
 
 
 def test_an_unknown_order_is_refused() -> None:
