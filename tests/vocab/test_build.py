@@ -76,6 +76,18 @@ def test_with_no_decision_everything_stays_in_blocks_by_rank(candidates):
     assert built.vocabulary.provenance["candidates_sha256"] == candidates.sha256
 
 
+def test_actions_stand_before_attributes_whatever_their_ranks(tmp_path):
+    keys = ("attribute:red", "action:run", "attribute:blue", "action:jump", "object:dog")
+    built = build(snapshot(tmp_path / "candidates.tsv", keys), {})
+    assert list(map(key_of, built.vocabulary.tags)) == [
+        "object:dog",
+        "action:run",
+        "action:jump",
+        "attribute:red",
+        "attribute:blue",
+    ]
+
+
 def test_each_kind_of_decision(candidates):
     built = build(
         candidates,
