@@ -67,6 +67,11 @@ def test_a_caption_has_these_entities_and_no_other(parser: CaptionParser, captio
     assert found == [line for line in ENTITIES[caption].split("; ") if line]
 
 
+def test_a_name_has_four_words_at_most(parser: CaptionParser) -> None:
+    (graph,) = parser.parse(["a computer science department student office door"])
+    assert [entity.head for entity in graph.entities] == ["department student office door"]
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [

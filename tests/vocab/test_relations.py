@@ -32,6 +32,8 @@ TRIPLES = {
     "A hat on top of a table": "hat on top of table",
     "A lamp between two beds": "lamp between bed",
     "a woman busy with her phone": "woman with phone",
+    "The woman is busy with her phone": "woman with phone",
+    "The street is full with people": "street fill with person",
     "a box full of toys": "box fill with toy",
     # what covers what
     "snow covered mountain": "snow cover mountain",
@@ -69,6 +71,7 @@ TRIPLES = {
     "A boy with sunglasses standing on a beach": "boy wear sunglasses; boy stand on beach",
     "A boy wearing sunglasses standing on a beach": "boy wear sunglasses; boy stand on beach",
     "A woman in a dress with a hat": "woman wear dress; dress with hat",
+    "A man stands in a red shirt": "man wear shirt",
     "A man with a beard and glasses smiling": "man with beard; man wear glasses; man smile -",
     "a man wearing a blue shirt and black pants jumps": (
         "man wear shirt; man wear pants; man jump -"
