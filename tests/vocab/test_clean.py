@@ -34,6 +34,7 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs the real captio
         ("a\ud800cat\u0378on\ue000a\u2028mat\u2029here", "a cat on a mat here"),
         ("close - up of a cat in a t - shirt", "close-up of a cat in a t-shirt"),
         ("Red shoes | Shop", "red shoes , shop"),
+        ("a man’s ‘hat’ `x` “y” – z—w", "a man's 'hat' 'x' \"y\" - z - w"),
         ("", ""),
     ],
 )

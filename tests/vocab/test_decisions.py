@@ -227,6 +227,7 @@ GOOD = line()
         (b"\xff\xfe", "not UTF-8"),
         (b"[1]", "not a JSON object"),
         (b"null", "not a JSON object"),
+        (GOOD + b" {}", "not JSON (Extra data at column"),
         (GOOD[:-1] + b',"act":"drop"}', "a field stands twice"),
         (GOOD[:-1] + b',"p":NaN}', "NaN is not a number of JSON"),
         (GOOD[:-1] + b',"p":-Infinity}', "-Infinity is not a number of JSON"),
@@ -313,3 +314,8 @@ def test_nobody_can_displace_the_vote_of_somebody_else_by_its_id(tmp_path):
     found, problems = read_log([tmp_path / "aaa.jsonl", tmp_path / "bob.jsonl"])
     assert problems == []
     assert (act_of(found, "aaa"), act_of(found, "bob")) == ("drop", "keep")
+
+
+@pytest.mark.parametrize("via", ["card", "sheet", "import", "rule", "adjudicate"])
+def test_every_way_to_decide_is_read_back(via):
+    assert parse_event(line(via=via)).via == via

@@ -46,6 +46,7 @@ ENTITIES = {
     "A young red haired smiling girl": "red: hair; young: girl",
     # nothing is said, or it is said not to be there
     "More people on the other side": "person",
+    "A woman in her own bed": "woman; bed",
     "A man without a shirt": "man",
     "A street with no cars": "street",
     "It is raining": "",
@@ -65,6 +66,12 @@ def test_a_caption_has_these_entities_and_no_other(parser: CaptionParser, captio
         for entity in graph.entities
     ]
     assert found == [line for line in ENTITIES[caption].split("; ") if line]
+
+
+def test_small_numbers_are_words(parser: CaptionParser) -> None:
+    words = "two three four five six seven eight nine ten".split()
+    graphs = parser.parse(f"{n} dogs in a park" for n in range(2, 11))
+    assert [graph.entities[0].modifiers for graph in graphs] == [(word,) for word in words]
 
 
 def test_a_name_has_four_words_at_most(parser: CaptionParser) -> None:

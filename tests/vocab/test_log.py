@@ -208,7 +208,18 @@ def test_a_log_is_no_program_and_leaves_no_file_open(tmp_path):
         for _ in range(20):
             writer.append(keep())
         assert psutil.Process().num_fds() == before
+    for n in range(9):
+        with open_log(log_path(tmp_path, f"new{n}")) as writer:
+            writer.append(keep(by=f"new{n}"))
+    assert psutil.Process().num_fds() < before
     assert log_path(tmp_path, "ann").stat().st_mode & 0o111 == 0
+
+
+def test_a_time_from_the_far_future_leaves_times_for_later_events(tmp_path):
+    path = log_path(tmp_path, "ann")
+    path.write_text('{"v":1,"id":"1","ts":253402300799999,"by":"ann","key":"object:dog"}\n')
+    open_log(path).close()
+    assert keep().ts < 253402300799999 // 2
 
 
 def test_a_folder_that_is_gone_or_a_log_that_is_a_link_is_one_line(tmp_path):

@@ -221,6 +221,14 @@ def test_a_decision_brings_no_more_than_a_slice_up_to_date() -> None:
         assert 0 < model.asked <= SLICE
 
 
+def test_idle_moments_bring_scores_up_to_date() -> None:
+    model = Counting()
+    queue = _past_warm_up(model)
+    model.asked = 0
+    queue.refine(40)
+    assert 0 < model.asked <= 40
+
+
 def test_patience_ends_when_every_score_has_sunk() -> None:
     model = Counting()
     queue = _past_warm_up(model)

@@ -276,3 +276,8 @@ def test_any_decisions_survive_the_way_through_a_shuffled_spreadsheet(
     found = read_table([header, *rest], CANDIDATES, {}, REASONS)
     assert not found.errors
     assert {change.tag: change.new for change in found.changes} == decisions
+
+
+def test_the_columns_of_an_export_keep_their_names():
+    names = "key decision why note kind tag rank images captions example"
+    assert names.split() == list(COLUMNS)
