@@ -16,6 +16,7 @@ from pipeline.manifest import ManifestConfig, write_manifest
 from pipeline.records import ManifestRow, read_manifest
 from pipeline.shard import BAD, STATS
 from pipeline.source_rows import REASONS, SourceRow
+from pipeline.sources import SourceConfig, input_files
 from vocab.errors import InputError
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -360,3 +361,11 @@ def test_a_blank_line_is_no_bad_row_and_shifts_no_key(tmp_path: Path, blank: str
     summary = write_manifest(config(tmp_path, f"a dog\thttp://x/1\n{blank}\na cat\thttp://x/2\n\n"))
     assert not summary.bad
     assert [row.key for row in rows(tmp_path / "out")] == ["cc3m-000000000", "cc3m-000000002"]
+
+
+@pytest.mark.parametrize(
+    "path", ["a.tsv", "b/a.tsv", "/c/b/a.tsv", "https://host/b/a.tsv", "b/a.tsv//"]
+)
+def test_the_name_of_an_input_survives_moving_it(path: str) -> None:
+    config = SourceConfig(inputs=(path,), format="cc3m")
+    assert list(input_files(config)) == [("input 1 a.tsv", path)]

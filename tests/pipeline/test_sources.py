@@ -173,6 +173,10 @@ class TestColumns:
         assert bad(rows) == [(0, "bad_csv"), (2, "bad_csv"), (3, "bad_csv")]
         assert good(rows) == [(1, "y.jpg", ("c",))]
 
+    def test_a_header_that_is_not_csv_is_fatal(self, file: Path) -> None:
+        with pytest.raises(InputError, match=r"its header is not CSV .*; is it --format tsv\?"):
+            read(write(file, '"image"s,caption\n1,a\n'), "csv")
+
     def test_a_huge_csv_field_is_too_long(self, file: Path) -> None:
         rows = read(write(file, f"caption,image\n{'a' * 200_000},x.jpg\nb,y.jpg\n"), "csv")
         assert bad(rows) == [(0, "too_long")]
