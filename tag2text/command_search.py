@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tag2text.options import BatchSize, Data, JsonLines, Model, check_file, needs
-from tag2text.output import COLOURS, printable, progress, style
-from vocab.errors import UsageError
+from tag2text.output import COLOURS, progress, style
+from vocab.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from train.evaluation_data import Parse

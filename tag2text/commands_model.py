@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from tag2text.options import BatchSize, Beams, Images, JsonLines, Model, Threshold, names, needs
-from tag2text.output import COLOURS, Advance, error, printable, progress, style
-from vocab.errors import InputError, UsageError
+from tag2text.output import COLOURS, Advance, error, progress, style
+from vocab.errors import InputError, UsageError, printable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -288,7 +288,7 @@ def _caption_json(path: Path, made: Description) -> str:
 
 
 def _tags_text(path: Path, found: Sequence[TagScore]) -> str:
-    lines = [style(printable(path), bold=True)]
+    lines = [style(printable(str(path)), bold=True)]
     for kind, colour in COLOURS.items():
         tags = [f"{t.tag} {t.score:.2f}" for t in found if t.kind == kind]
         if tags:
@@ -298,4 +298,4 @@ def _tags_text(path: Path, found: Sequence[TagScore]) -> str:
 
 def _caption_text(path: Path, made: Description) -> str:
     guided = style(f"  ({', '.join(made.tags) or 'no tags'})", dim=True)
-    return f"{style(printable(path), bold=True)}\n  {made.text}{guided}"
+    return f"{style(printable(str(path)), bold=True)}\n  {made.text}{guided}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from vocab.errors import printable
 from vocab.wording import counted
 
 if TYPE_CHECKING:
@@ -32,20 +33,14 @@ def style(text: str, *, fg: str | None = None, bold: bool = False, dim: bool = F
     return typer.style(text, fg=fg, bold=bold or None, dim=dim or None)
 
 
-def printable(text: object) -> str:
-    """Return text that no file name can use to steer the terminal or break the line."""
-    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
-    return "".join(shown)
-
-
 def error(text: object) -> None:
     """Print one line on what failed, on standard error."""
-    typer.echo(f"error: {printable(text)}", err=True)
+    typer.echo(f"error: {printable(str(text))}", err=True)
 
 
 def warning(text: object) -> None:
     """Print one line on what a person should know though the work goes on."""
-    typer.echo(f"warning: {printable(text)}", err=True)
+    typer.echo(f"warning: {printable(str(text))}", err=True)
 
 
 @contextlib.contextmanager

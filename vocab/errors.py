@@ -28,6 +28,11 @@ def one_line(text: str) -> str:
     """Return text that cannot steer a terminal, break the line or flood the screen."""
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}..."
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """Return text with what could steer a terminal or break the line spelled out."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

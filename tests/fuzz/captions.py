@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
+from hypothesis.strategies import SearchStrategy
 
 from pipeline.exclude import read_exclusions
 from pipeline.labelled import read_captioned
@@ -22,8 +21,9 @@ from pipeline.records import MANIFEST_SCHEMA, MINED_SCHEMA, read_manifest
 from pipeline.source_rows import REASONS, BadRow, Row
 from pipeline.sources import FORMATS, SourceConfig, read_source
 from pipeline.streams import LINE_LIMIT
-from tests.fuzz.hostile import DEPTH, DIGITS, broken, broken_json, texts, values
+from tests.fuzz.hostile import DEPTH, DIGITS, broken, broken_json, values
 from tests.fuzz.law import Target
+from tests.fuzz.parquet import as_parquet, tables, with_byte
 from tests.model.tiny import tiny_vocabulary
 
 _URL: Final = "http://example.org/1.jpg"
@@ -244,51 +244,6 @@ def _seeds(kind: str) -> tuple[Given, ...]:
     return Given((plain,)), Given((gzip.compress(plain),), image_data=known)
 
 
-def as_parquet(columns: dict[str, list[Any]], schema: pa.Schema | None = None) -> bytes:
-    """Return a table as a Parquet file; text may be given as bytes that are not UTF-8."""
-    buffer = io.BytesIO()
-    pq.write_table(pa.table(columns, schema), buffer)
-    return buffer.getvalue()
-
-
-def _unchecked(values: list[bytes]) -> pa.Array:
-    """Return a column of text without a look whether the bytes are UTF-8."""
-    return pa.array(values, pa.binary()).view(pa.string())
-
-
-def columns(rows: int) -> SearchStrategy[Any]:
-    """Return Arrow columns of many types, of text above all."""
-    sized = {"min_size": rows, "max_size": rows}
-    fit = texts().map(lambda text: text.encode("utf-8", "replace").decode())
-    plain = st.one_of(
-        st.lists(fit | st.none(), **sized),
-        st.lists(st.lists(fit | st.none(), max_size=3) | st.none(), **sized),
-        st.lists(st.integers(-(2**63), 2**63 - 1) | st.none(), **sized),
-        st.lists(st.floats() | st.none(), **sized),
-        st.lists(st.binary(max_size=20), **sized),
-        st.lists(st.fixed_dictionaries({"kind": fit}) | st.none(), **sized),
-        st.lists(st.none(), **sized),
-    ).map(pa.array)
-    return plain | st.lists(st.binary(max_size=20), **sized).map(_unchecked)
-
-
-@st.composite
-def tables(draw: DrawFn, seed: bytes) -> bytes:
-    """Return Parquet files: whole tables with columns of other types, and broken bytes."""
-    if draw(st.booleans()):
-        return draw(broken((seed,)))
-    table = pq.read_table(io.BytesIO(seed))
-    for name in draw(st.lists(st.sampled_from(table.column_names), max_size=2, unique=True)):
-        place = table.column_names.index(name)
-        if draw(st.integers(0, 6)) == 0:
-            table = table.drop_columns([name])
-        else:
-            table = table.set_column(place, name, draw(columns(table.num_rows)))
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer)
-    return buffer.getvalue()
-
-
 _CAPTION_TABLE: Final = as_parquet({"image": ["1.jpg", "2.jpg"], "caption": ["a dog", "a cat"]})
 _LIST_TABLE: Final = as_parquet({"image": ["1.jpg", "2.jpg"], "caption": [["a", "b"], ["c"]]})
 MANIFEST: Final = as_parquet(
@@ -316,11 +271,6 @@ MINED: Final = as_parquet(
     },
     MINED_SCHEMA,
 )
-
-
-def with_byte(content: bytes, at: int, byte: int) -> bytes:
-    """Return a file with one byte changed; ``at`` counts from its end, where a footer stands."""
-    return content[:at] + bytes((byte,)) + content[at + 1 :]
 
 
 def _manifest(folder: Path, content: bytes) -> None:

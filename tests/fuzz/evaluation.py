@@ -121,10 +121,9 @@ def _searched(folder: Path, files: dict[str, bytes]) -> None:
             check_message(str(error))
 
 
-def targets() -> Iterator[Target]:
-    """Yield the targets of this module."""
+def _captions_target() -> Target:
     captions = json.dumps(_CAPTIONS).encode()
-    yield Target(
+    return Target(
         name="evaluation-captions",
         run=_captions,
         cases=broken_json(_CAPTIONS),
@@ -140,8 +139,11 @@ def targets() -> Iterator[Target]:
             b"[" * DEPTH,
         ),
     )
+
+
+def _instances_target() -> Target:
     instances = json.dumps(_INSTANCES).encode()
-    yield Target(
+    return Target(
         name="evaluation-instances",
         run=_benchmark("b.json"),
         cases=broken_json(_INSTANCES),
@@ -153,33 +155,45 @@ def targets() -> Iterator[Target]:
             instances.replace(b'"dog"', b'""'),
         ),
     )
-    yield Target(
+
+
+def _lines_target() -> Target:
+    return Target(
         name="evaluation-lines",
         run=_benchmark("b.txt"),
         cases=broken((_LINES,)),
         seeds=(_LINES,),
         found=(b"1.jpg," + DIGITS.encode(), "a\u2028b.jpg,0\n".encode(), b"../../etc/passwd,0\n"),
     )
+
+
+def _results_target() -> Target:
     results = json.dumps(_RESULTS).encode()
-    yield Target(
+    return Target(
         name="evaluation-results",
         run=_results,
         cases=broken_json(_RESULTS),
         seeds=(results,),
         found=(results.replace(b'"a dog"', b'"\\ud800"'), b"7", b"{}"),
     )
+
+
+def _class_list_target() -> Target:
     lists = broken((_CLASSES.encode(),)) | st.sampled_from(TEXTS).map(
         lambda text: f"{text}\ndog\n".encode("utf-8", "replace")
     )
-    yield Target(
+    return Target(
         name="class-list",
         run=_class_list,
         cases=lists,
         seeds=(_CLASSES.encode(),),
         found=(b"dog\na photo of a person the\n",),
     )
+
+
+def _index_directory_target() -> Target:
     index = _index()
-    yield Target(
+    return Target(
         name="index-directory",
         run=_searched,
         cases=broken_folders(index, ("images.jsonl", "images.jsonl", "index.json", *index)),
@@ -193,3 +207,13 @@ def targets() -> Iterator[Target]:
             index | {"images.jsonl": index["images.jsonl"].replace(b'1.jpg', b'\\u0000\\ud800')},
         ),
     )  # fmt: skip
+
+
+def targets() -> Iterator[Target]:
+    """Yield the targets of this module."""
+    yield _captions_target()
+    yield _instances_target()
+    yield _lines_target()
+    yield _results_target()
+    yield _class_list_target()
+    yield _index_directory_target()

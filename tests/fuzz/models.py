@@ -118,7 +118,7 @@ class _Program:
     """What runs a command when it is unpickled by one who trusts it."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, ("touch /tmp/was-run",)
+        return os.system, ("touch was-run",)
 
 
 def _deep(levels: int) -> Any:
@@ -177,10 +177,9 @@ def _models() -> dict[str, bytes]:
     return {name: data for name, data in _checkpoint().items() if name != "state.pt"}
 
 
-def targets() -> Iterator[Target]:
-    """Yield the targets of this module."""
+def _config_target() -> Target:
     config = json.dumps(_CONFIG).encode()
-    yield Target(
+    return Target(
         name="config",
         run=_config,
         cases=broken_json(_CONFIG),
@@ -192,11 +191,17 @@ def targets() -> Iterator[Target]:
             config.replace(b'"width": 128', b'"width": 1' + b"0" * 400),
         ),
     )
-    yield Target(name="weights", run=_safetensors, cases=_tensor_files(), seeds=(_weights(),))
+
+
+def _weights_target() -> Target:
+    return Target(name="weights", run=_safetensors, cases=_tensor_files(), seeds=(_weights(),))
+
+
+def _tokenizer_target() -> Target:
     words = {"vocab.txt": "".join(f"{word}\n" for word in tiny_tokenizer().words).encode()}
     ids = {word: number for number, word in enumerate(tiny_tokenizer().words)}
     other = {"tokenizer.json": json.dumps({"model": {"type": "WordPiece", "vocab": ids}}).encode()}
-    yield Target(
+    return Target(
         name="tokenizer",
         run=_tokenizer,
         cases=st.one_of(broken_folders(words, ("vocab.txt",)), broken_folders(other, tuple(other))),
@@ -210,17 +215,23 @@ def targets() -> Iterator[Target]:
             {"vocab.txt": words["vocab.txt"].replace(b"\nb\n", b"\na\n")},
         ),
     )
+
+
+def _pickle_target() -> Target:
     whole = _saved({"model": {"a": torch.ones(3)}, "epoch": 1})
-    yield Target(
+    return Target(
         name="pickle",
         run=_pickle,
         cases=_zips(whole).filter(_is_small),
         seeds=(whole,),
         found=(*_programs(), _saved({"a": _deep(300)})),
     )
+
+
+def _state_target() -> Target:
     state = _checkpoint()["state.pt"]
     loaded = dict(torch.load(io.BytesIO(state), weights_only=True))
-    yield Target(
+    return Target(
         name="state",
         run=_state,
         cases=_states().filter(_is_small),
@@ -234,8 +245,11 @@ def targets() -> Iterator[Target]:
         ),
         quick=15,
     )
+
+
+def _model_target() -> Target:
     model = _models()
-    yield Target(
+    return Target(
         name="model",
         run=_model,
         cases=broken_folders(model, ("config.json", "config.json", *model)),
@@ -252,5 +266,19 @@ def targets() -> Iterator[Target]:
         ),
         quick=15,
     )
+
+
+def _tag_list_target() -> Target:
     tags = b"dog\ncat\nred ball\n"
-    yield Target(name="tag-list", run=_tag_list, cases=broken((tags,)), seeds=(tags,))
+    return Target(name="tag-list", run=_tag_list, cases=broken((tags,)), seeds=(tags,))
+
+
+def targets() -> Iterator[Target]:
+    """Yield the targets of this module."""
+    yield _config_target()
+    yield _weights_target()
+    yield _tokenizer_target()
+    yield _pickle_target()
+    yield _state_target()
+    yield _model_target()
+    yield _tag_list_target()

@@ -264,10 +264,9 @@ def _cells() -> SearchStrategy[bytes]:
     )
 
 
-def targets() -> Iterator[Target]:
-    """Yield the targets of this module."""
+def _log_target() -> Target:
     lines = st.lists(broken_json(*map(_parsed, _LOG.splitlines())), max_size=4).map(b"\n".join)
-    yield Target(
+    return Target(
         name="log",
         run=_log,
         cases=st.one_of(broken((_LOG,)), lines.map(lambda more: _LOG + more)),
@@ -279,14 +278,20 @@ def targets() -> Iterator[Target]:
             _LOG + b'{"v": %s}\n' % DIGITS.encode(),
         ),
     )
-    yield Target(
+
+
+def _candidates_target() -> Target:
+    return Target(
         name="candidates",
         run=_candidates,
         cases=broken((_TABLE,)),
         seeds=(_TABLE,),
         found=(_TABLE.replace(b"\t5\t4", b"\t5\t" + DIGITS.encode()),),
     )
-    yield Target(
+
+
+def _project_target() -> Target:
+    return Target(
         name="project",
         run=_project,
         cases=broken((_PROJECT,)),
@@ -300,14 +305,20 @@ def targets() -> Iterator[Target]:
             b'target = 1\nlog = "%s"\n' % (b"x" * 300),
         ),
     )
-    yield Target(
+
+
+def _project_candidates_target() -> Target:
+    return Target(
         name="project-candidates",
         run=_loaded_project,
         cases=st.sampled_from(('"\\u0000"', '"x"', '""', '"."', f'"{"x" * 300}"')),
         seeds=(),
         found=('"\\u0000"', f'"{"x" * 300}"', '"\\u001b[2J"', '"."'),
     )
-    yield Target(
+
+
+def _keymap_target() -> Target:
+    return Target(
         name="keymap",
         run=_keymap,
         cases=broken((_KEYS,)),
@@ -315,8 +326,11 @@ def targets() -> Iterator[Target]:
         found=(b"[keys]\nkeep = " + b"[" * DEPTH, b"keys = " + DIGITS.encode(),
                b'[keys]\n"\\u001b[2J" = "a"\n'),
     )  # fmt: skip
+
+
+def _vocabulary_target() -> Target:
     whole = _whole_vocabulary()
-    yield Target(
+    return Target(
         name="vocabulary",
         run=_vocabulary,
         cases=broken_folders(whole, tuple(whole)),
@@ -326,14 +340,32 @@ def targets() -> Iterator[Target]:
             whole | {"vocabulary.json": b'{"format": ' + DIGITS.encode() + b"}\n"},
         ),
     )
-    yield Target(
+
+
+def _sheet_text_target() -> Target:
+    return Target(
         name="sheet-text",
         run=_imported,
         cases=st.one_of(broken((_TSV,)), _cells()),
         seeds=(_TSV, _TSV.replace(b"\t", b","), _TSV.decode().encode("utf-16")),
         found=tuple(b"key\tdecision\n" + token + b"\tkeep\n" for token in TOKENS[:8]),
     )
-    yield Target(name="sheet-xlsx", run=_imported, cases=_books(), seeds=(_XLSX,))
+
+
+def _sheet_xlsx_target() -> Target:
+    return Target(name="sheet-xlsx", run=_imported, cases=_books(), seeds=(_XLSX,))
+
+
+def targets() -> Iterator[Target]:
+    """Yield the targets of this module."""
+    yield _log_target()
+    yield _candidates_target()
+    yield _project_target()
+    yield _project_candidates_target()
+    yield _keymap_target()
+    yield _vocabulary_target()
+    yield _sheet_text_target()
+    yield _sheet_xlsx_target()
 
 
 def _parsed(line: bytes) -> object:

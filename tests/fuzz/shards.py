@@ -22,9 +22,9 @@ from pipeline.shard import read_stats
 from pipeline.shards import ShardsConfig, write_shards
 from pipeline.tar import read_index
 from tests.factories import write_mined
-from tests.fuzz.captions import as_parquet, tables
 from tests.fuzz.hostile import DEPTH, DIGITS, broken, broken_folders, broken_json
 from tests.fuzz.law import Target, check_message, lay, taken
+from tests.fuzz.parquet import as_parquet, tables
 from tests.model.tiny import tiny_vocabulary
 from tests.pictures import picture
 from tests.train.labelled import CAPTIONS, TAGS, maker
@@ -167,12 +167,11 @@ def _loaded(name: str, files: dict[str, bytes]) -> Any:
     return json.loads(files[name])
 
 
-def targets() -> Iterator[Target]:
-    """Yield the targets of this module."""
-    training, labelled = _training(), _labelled()
+def _shards_target() -> Target:
+    training = _training()
     sizes = "sizes.json"
     data = ("s-000000.tar", "s-000000.index", "s-000000.index", sizes)
-    yield Target(
+    return Target(
         name="shards",
         run=_read_shards,
         cases=broken_folders(training, data),
@@ -186,7 +185,10 @@ def targets() -> Iterator[Target]:
             training | {sizes: b'{"..": 2}'},
         ),
     )
-    yield Target(
+
+
+def _sample_target() -> Target:
+    return Target(
         name="sample",
         run=_sample,
         cases=broken_json(_SAMPLE),
@@ -194,8 +196,12 @@ def targets() -> Iterator[Target]:
         found=(b'{"captions": ["\\ud800"], "tags": [[]]}', b"[" * DEPTH, DIGITS.encode()),
         documented=(BadSampleError,),
     )
+
+
+def _check_target() -> Target:
+    labelled = _labelled()
     names = tuple(name for name in labelled if not name.endswith(".md"))
-    yield Target(
+    return Target(
         name="check",
         run=_check,
         cases=broken_folders(labelled, names),
@@ -207,15 +213,24 @@ def targets() -> Iterator[Target]:
             labelled | {"info.json": b"[" * DEPTH},
         ),
     )
+
+
+def _stats_target() -> Target:
+    labelled = _labelled()
     (stats,) = [name for name in labelled if name.endswith("_stats.json")]
-    yield Target(
+    return Target(
         name="stats",
         run=_stats,
         cases=broken_json(_loaded(stats, labelled)),
         seeds=(labelled[stats],),
         found=(labelled[stats].replace(b'"rows": 2', b'"rows": 1e999'), b"[" * DEPTH),
     )
-    yield Target(
+
+
+def _completed_target() -> Target:
+    labelled = _labelled()
+    (stats,) = [name for name in labelled if name.endswith("_stats.json")]
+    return Target(
         name="completed",
         run=_completed,
         cases=broken_folders(labelled, ("COMPLETED", "info.json", stats)),
@@ -228,12 +243,30 @@ def targets() -> Iterator[Target]:
             labelled | {"COMPLETED": labelled["COMPLETED"].replace(b"}\n", b', "x": 1}\n')},
         ),
     )
+
+
+def _index_target() -> Target:
+    labelled = _labelled()
     (index,) = [name for name in labelled if name.endswith(".index")]
-    yield Target(
+    return Target(
         name="index",
         run=_index,
         cases=broken((labelled[index],)),
         seeds=(labelled[index],),
         found=(labelled[index].replace(b"\n", b"\x0b", 1),),
     )
-    yield Target(name="download", run=_download, cases=_downloads(), seeds=(_DOWNLOAD,))
+
+
+def _download_target() -> Target:
+    return Target(name="download", run=_download, cases=_downloads(), seeds=(_DOWNLOAD,))
+
+
+def targets() -> Iterator[Target]:
+    """Yield the targets of this module."""
+    yield _shards_target()
+    yield _sample_target()
+    yield _check_target()
+    yield _stats_target()
+    yield _completed_target()
+    yield _index_target()
+    yield _download_target()

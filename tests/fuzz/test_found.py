@@ -15,7 +15,8 @@ from pipeline.records import MINED_SCHEMA, read_rows
 from pipeline.source_rows import INVALID_MARK, INVALID_UTF8, BadRow
 from pipeline.sources import SourceConfig, read_source
 from pipeline.streams import DEPTH_LIMIT, _Depth, _Marked
-from tests.fuzz.captions import MINED, as_parquet
+from tests.fuzz.captions import MINED
+from tests.fuzz.parquet import as_parquet
 from vocab import log
 from vocab.errors import LONGEST, InputError
 from vocab.log import new_event, open_log

@@ -133,8 +133,8 @@ def test_decoding_leaves_the_filters_of_warnings_alone(
 
     monkeypatch.setattr(warnings, "catch_warnings", forbidden)
     for format_ in ("JPEG", "PNG"):
-        training_pixels(picture(format_), 32, Random(0))
-        evaluation_pixels(picture(format_), 32)
+        assert training_pixels(picture(format_), 32, Random(0)).shape == (32, 32, 3)
+        assert evaluation_pixels(picture(format_), 32).shape == (32, 32, 3)
 
 
 @pytest.mark.parametrize("size", [(640, 480), (40, 30)])

@@ -29,8 +29,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("origin", "extra", "hint"),
     [
-        ({"url": "file:///home/a", **EDITABLE}, "train", "pip install -e '/home/a[train]'"),
-        ({"url": "file:///home/a%20b", **EDITABLE}, "", "pip install -e '/home/a b'"),
+        ({"url": "file:///src/a", **EDITABLE}, "train", "pip install -e '/src/a[train]'"),
+        ({"url": "file:///src/a%20b", **EDITABLE}, "", "pip install -e '/src/a b'"),
         ({"url": "file:///a", "dir_info": {}}, "train", "pip install 'ours[train] @ file:///a'"),
         (
             {"url": "https://a.b/ours.whl", "archive_info": {}},
